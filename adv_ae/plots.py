@@ -1,0 +1,130 @@
+"""Figures of the book: one style and one palette with a fixed meaning, set here and
+nowhere else.
+
+Figures are drawn on a white card, so that black data stay legible in dark mode, too.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+# Okabe-Ito, legible to the colour-blind; each colour means one thing everywhere.
+PRIOR = "#7f7f7f"
+POSTERIOR = "#0072B2"  # aggregated posterior, codes
+DATA = "#000000"
+GENERATED = "#D55E00"
+DISCRIMINATOR = "#AA4499"
+TRUTH = "#009E73"  # a closed form or an exact value
+METHODS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7f7f7f")
+CLASSES = "tab10"
+
+STYLE: Any = {
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "figure.dpi": 96,
+    "savefig.dpi": 96,
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": plt.cycler(color=METHODS),
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "figure.constrained_layout.use": True,
+}
+
+
+def figure(
+    rows: int = 1,
+    columns: int = 1,
+    width: float = 5.0,
+    height: float | None = None,
+    **kw,
+) -> tuple[Figure, Axes]:
+    """A styled figure and its axes (an array where there are several).
+
+    Args:
+        rows, columns: of the grid of axes.
+        width, height: inches; by default each axes is about 4:3.
+        **kw: to `plt.subplots`, such as `sharex`.
+    """
+    height = height or 0.75 * width * rows / columns
+    with plt.rc_context(STYLE):
+        return plt.subplots(rows, columns, figsize=(width, height), **kw)
+
+
+def array(x: Tensor | ArrayLike) -> np.ndarray:
+    """As numpy, from any device, without gradient."""
+    return x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
+
+
+def images(
+    x: Tensor | ArrayLike,
+    shape: tuple[int, int],
+    columns: int = 10,
+    ax: Axes | None = None,
+    title: str = "",
+) -> Axes:
+    """A grid of grey pictures, row by row; 0 white, 1 black ink.
+
+    Args:
+        x: (N, height * width) in [0, 1].
+        shape: (height, width) of one picture.
+        columns: pictures a row.
+        ax: where; None makes a figure.
+        title: above the grid.
+    """
+    pictures = array(x).reshape(-1, *shape)
+    rows = -(-len(pictures) // columns)
+    blank = np.zeros((rows * columns - len(pictures), *shape))
+    grid = np.concatenate([pictures, blank]).reshape(rows, columns, *shape)
+    canvas = np.pad(grid, ((0, 0), (0, 0), (1, 1), (1, 1))).transpose(0, 2, 1, 3)
+    if ax is None:
+        _, ax = figure(height=5.0 * rows / columns * shape[0] / shape[1] + 0.2)
+    height, width = rows * (shape[0] + 2), columns * (shape[1] + 2)
+    ax.imshow(canvas.reshape(height, width), cmap="gray_r", vmin=0, vmax=1)
+    ax.set_axis_off()
+    ax.set_title(title)
+    return ax
+
+
+def points(
+    z: Tensor | ArrayLike,
+    labels: Tensor | ArrayLike | None = None,
+    color: str = POSTERIOR,
+    ax: Axes | None = None,
+    size: float = 4.0,
+    **kw,
+) -> Axes:
+    """Points of the plane, of one meaning (`color`) or by class (`labels`), on equal
+    axes.
+
+    Args:
+        z: (N, 2).
+        labels: (N,) classes, coloured by `CLASSES`; None: all in `color`.
+        ax: where; None makes a figure.
+        size: of a dot, in points squared.
+        **kw: to `Axes.scatter`, such as `label`.
+    """
+    z = array(z)
+    ax = ax or figure(width=3.5, height=3.5)[1]
+    how = {"color": color} if labels is None else {"c": array(labels), "cmap": CLASSES}
+    ax.scatter(z[:, 0], z[:, 1], s=size, linewidths=0, alpha=0.7, **how, **kw)
+    ax.set_aspect("equal")
+    return ax
+
+
+def seeds(
+    ax: Axes, x: ArrayLike, runs: Sequence[ArrayLike], color: str, label: str = ""
+) -> Axes:
+    """Every seed as a thin line, their mean as a thick one."""
+    runs_ = np.stack([array(r) for r in runs])
+    ax.plot(array(x), runs_.T, color=color, lw=0.6, alpha=0.5)
+    ax.plot(array(x), runs_.mean(0), color=color, lw=2.0, label=label)
+    return ax

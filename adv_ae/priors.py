@@ -1,0 +1,196 @@
+"""Priors p(z): modules with `sample(n)`, and `log_prob(z)` where the density is known.
+
+A prior with components takes `sample(n, component)` as well, `component` (n,) of int64.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Independent
+from torch.distributions import Normal as _Normal
+
+
+class Prior(nn.Module):
+    """Base: `dim` is the dimension of z."""
+
+    dim: int
+
+    def sample(self, n: int) -> Tensor:
+        """n draws, (n, dim)."""
+        raise TypeError(f"{type(self).__name__} must define sample(n)")
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """log p(z) in nats, (N,)."""
+        raise TypeError(
+            f"{type(self).__name__} has samples but no density in closed form; "
+            "methods that need log p(z), such as the VAE, cannot use it. The AAE can: "
+            "it only needs samples."
+        )
+
+
+class Normal(Prior):
+    """N(0, scale^2 I).
+
+    Args:
+        dim: dimension of z.
+        scale: standard deviation (AAE's likelihood experiments take 5, appendix A.1).
+    """
+
+    loc: Tensor
+    scale: Tensor
+
+    def __init__(self, dim: int, scale: float = 1.0):
+        super().__init__()
+        self.dim = dim
+        self.register_buffer("loc", torch.zeros(dim))
+        self.register_buffer("scale", torch.full((dim,), float(scale)))
+
+    @property
+    def distribution(self) -> Independent:
+        """As a `torch.distributions` object, for `kl_divergence`."""
+        return Independent(
+            _Normal(self.loc, self.scale, validate_args=False), 1, validate_args=False
+        )
+
+    def sample(self, n: int) -> Tensor:
+        return self.loc + self.scale * torch.randn(
+            n, self.dim, device=self.loc.device, dtype=self.loc.dtype
+        )
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        return self.distribution.log_prob(z)
+
+
+class Uniform(Prior):
+    """U[low, high]^dim (BiGAN: [-1, 1]^50)."""
+
+    edges: Tensor
+
+    def __init__(self, dim: int, low: float = -1.0, high: float = 1.0):
+        super().__init__()
+        self.dim = dim
+        self.register_buffer("edges", torch.tensor([low, high]))
+
+    def sample(self, n: int) -> Tensor:
+        low, high = self.edges
+        u = torch.rand(n, self.dim, device=low.device, dtype=low.dtype)
+        return low + (high - low) * u
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        low, high = self.edges
+        inside = ((low <= z) & (z <= high)).all(1)
+        log_density = -self.dim * (high - low).log()
+        return torch.where(inside, log_density, -torch.inf)
+
+
+class OneHot(Prior):
+    """Cat(1/K): one-hot rows of K entries."""
+
+    eye: Tensor
+
+    def __init__(self, k: int):
+        super().__init__()
+        self.dim = self.k = k
+        self.register_buffer("eye", torch.eye(k))
+
+    def sample(self, n: int, component: Tensor | None = None) -> Tensor:
+        return self.eye[_component(n, self.k, component, self.eye)]
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        return torch.full_like(z[:, 0], -math.log(self.k))
+
+
+class GaussianRing(Prior):
+    """Equal mixture of K 2-D Gaussians like petals, component k at angle 2 pi k / K
+    (AAE figure 4).
+
+    Component k is N(0, diag(along^2, across^2)) shifted by `radius` along the first
+    axis, then rotated by 2 pi k / K. The paper prints no numbers; these are the ones
+    that public reimplementations use.
+
+    Args:
+        k: number of components.
+        radius: distance of a component's mean from the origin.
+        along, across: standard deviations along the ray and across it.
+    """
+
+    rotation: Tensor
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(
+        self, k: int = 10, radius: float = 1.4, along: float = 0.5, across: float = 0.1
+    ):
+        super().__init__()
+        self.dim, self.k = 2, k
+        angle = torch.arange(k) * 2 * math.pi / k
+        c, s = angle.cos(), angle.sin()
+        rows = torch.stack([c, -s, s, c], dim=1).view(k, 2, 2)
+        self.register_buffer("rotation", rows)
+        self.register_buffer("scale", torch.tensor([along, across]))
+        self.register_buffer("shift", torch.tensor([radius, 0.0]))
+
+    @property
+    def means(self) -> Tensor:
+        """Means of the components, (K, 2)."""
+        return self.rotation @ self.shift
+
+    def sample(self, n: int, component: Tensor | None = None) -> Tensor:
+        k = _component(n, self.k, component, self.shift)
+        noise = torch.randn(n, 2, device=self.shift.device, dtype=self.shift.dtype)
+        petal = self.shift + self.scale * noise
+        return (self.rotation[k] @ petal.unsqueeze(2)).squeeze(2)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        return self.log_prob_components(z).logsumexp(1) - math.log(self.k)
+
+    def log_prob_components(self, z: Tensor) -> Tensor:
+        """log N(z; component k), (N, K)."""
+        local = torch.einsum("kji,nj->nki", self.rotation, z)  # rotate back
+        return (
+            _Normal(self.shift, self.scale, validate_args=False).log_prob(local).sum(2)
+        )
+
+
+class SwissRoll(Prior):
+    """A curve that rolls up: r = radius sqrt(u), angle = 2 pi turns sqrt(u), u ~ U[0,
+    1].
+
+    z = r (cos angle, sin angle) + noise. Component k of K is the arc u in [k, k + 1) /
+    K (AAE figure 4B: each label one arc). There is no handy density.
+
+    Args:
+        k: number of arcs.
+        radius: distance of the outer end from the origin.
+        turns: number of turns.
+        noise: standard deviation of Gaussian noise around the curve.
+    """
+
+    noise: Tensor
+
+    def __init__(
+        self, k: int = 10, radius: float = 3.0, turns: float = 2.0, noise: float = 0.0
+    ):
+        super().__init__()
+        self.dim, self.k, self.radius, self.turns = 2, k, radius, turns
+        self.register_buffer("noise", torch.tensor(float(noise)))
+
+    def sample(self, n: int, component: Tensor | None = None) -> Tensor:
+        k = _component(n, self.k, component, self.noise)
+        u = torch.rand(n, device=self.noise.device, dtype=self.noise.dtype)
+        root = ((k + u) / self.k).sqrt()
+        angle = 2 * math.pi * self.turns * root
+        z = self.radius * root.unsqueeze(1) * torch.stack([angle.cos(), angle.sin()], 1)
+        return z + self.noise * torch.randn_like(z)
+
+
+def _component(n: int, k: int, component: Tensor | None, like: Tensor) -> Tensor:
+    """The component of each draw: given, or uniform over K."""
+    if component is None:
+        return torch.randint(k, (n,), device=like.device)
+    if component.shape != (n,):
+        raise ValueError(
+            f"component must have shape ({n},), not {tuple(component.shape)}"
+        )
+    return component

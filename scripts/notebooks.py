@@ -1,0 +1,121 @@
+"""Execute notebooks and store their outputs, so that the same code gives the same bytes.
+
+    python scripts/notebooks.py                  # every notebook of the book
+    python scripts/notebooks.py book/02_bound.ipynb book/03_vae.ipynb
+
+Each runs in a fresh kernel of this Python, in its own folder, at the small size and on one
+thread. A notebook that raises is left as it was. How long each took and how much memory its
+kernel reached goes to book/_static/execution.csv, which the page of execution times shows.
+"""
+
+import csv
+import os
+import platform
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+BOOK = Path(__file__).resolve().parent.parent / "book"
+TIMES = BOOK / "_static" / "execution.csv"
+COLUMNS = ["notebook", "seconds", "peak memory (MB)", "code cells", "cores", "python", "torch"]
+METADATA = {  # all that a notebook says about itself; Colab gets a GPU from it
+    "accelerator": "GPU",
+    "colab": {"gpuType": "T4", "provenance": []},
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def peak_memory(pid: int) -> str:
+    """The most memory that a process held, in MB; empty where /proc is absent."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return ""
+    kilobytes = int(status.split("VmHWM:")[1].split()[0])
+    return str(round(kilobytes / 1024))
+
+
+def normalize(notebook: nbformat.NotebookNode) -> None:
+    """Remove what differs between runs or editors and says nothing to the reader."""
+    notebook.metadata = nbformat.from_dict(METADATA)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for number, cell in enumerate(notebook.cells):
+        cell.setdefault("id", f"cell-{number:03d}")
+        for key in ("execution", "collapsed", "scrolled", "ExecuteTime", "outputId", "id"):
+            cell.metadata.pop(key, None)
+
+
+def execute(path: Path) -> dict[str, str]:
+    """Run one notebook, store its outputs and return its line of the table of times."""
+    notebook = nbformat.read(path, as_version=4)
+    normalize(notebook)
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=600,
+        record_timing=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    memory = ""
+
+    def before_shutdown(**_):
+        nonlocal memory
+        memory = peak_memory(client.km.provisioner.pid)
+
+    client.on_notebook_complete = before_shutdown
+    start = time.perf_counter()
+    client.execute()
+    seconds = time.perf_counter() - start
+    normalize(notebook)  # the kernel wrote its own language_info
+    nbformat.validate(notebook)
+    draft = path.with_suffix(".ipynb.tmp")
+    nbformat.write(notebook, draft)
+    os.replace(draft, path)
+    cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+    values = [path.stem, f"{seconds:.0f}", memory, str(cells), str(os.cpu_count())]
+    values += [platform.python_version(), version("torch").split("+")[0]]
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def record(line: dict[str, str]) -> None:
+    """Put one line into the table of times, in the order of the chapters."""
+    lines = {}
+    if TIMES.exists():
+        with TIMES.open(newline="") as file:
+            lines = {old["notebook"]: old for old in csv.DictReader(file)}
+    lines[line["notebook"]] = line
+    TIMES.parent.mkdir(exist_ok=True)
+    with TIMES.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines[name] for name in sorted(lines))
+
+
+def main(arguments: list[str]) -> int:
+    os.environ["OMP_NUM_THREADS"] = "1"  # kernels inherit it: steadier, and faster on small nets
+    os.environ.pop("ADV_AE_SIZE", None)  # what is stored is the small size
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # else the debugger warns on stderr
+    paths = [Path(a).resolve() for a in arguments] or sorted(BOOK.glob("*.ipynb"))
+    failed = 0
+    for path in paths:
+        print(f"{path.name} ...", end=" ", flush=True)
+        try:
+            line = execute(path)
+        except CellExecutionError as error:
+            print(f"failed, left as it was\n{error}")
+            failed += 1
+            continue
+        if path.parent == BOOK:
+            record(line)
+        print(f"{line['seconds']} s, {path.stat().st_size / 1000:.0f} KB")
+    return min(failed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

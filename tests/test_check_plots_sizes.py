@@ -1,0 +1,62 @@
+"""Bands, sizes and the common figures."""
+
+import numpy as np
+import pytest
+import torch
+
+from adv_ae import plots
+from adv_ae.check import CheckError, check, equal
+from adv_ae.sizes import by_size, device, size
+
+
+def test_a_band_prints_and_a_value_outside_raises(capsys):
+    check("inside", torch.tensor(0.5), 0, 1)
+    assert capsys.readouterr().out == "[ok] inside: \u22480.5, band [0, 1]\n"
+    for outside in (1.1, -0.1, float("nan")):
+        with pytest.raises(CheckError, match="outside"):
+            check("outside", outside, 0, 1)
+        assert "OUT OF BAND" in capsys.readouterr().out
+
+
+def test_the_paper_size_prints_without_judging(capsys, monkeypatch):
+    monkeypatch.setenv("ADV_AE_SIZE", "paper")
+    check("far", 7, 0, 1)
+    assert capsys.readouterr().out == "[paper size] far: \u22487\n"
+
+
+def test_equal_says_what_differs(capsys):
+    equal("same", [1.0, 2.0], torch.tensor([1.0, 2.0], requires_grad=True))
+    assert "[ok] same" in capsys.readouterr().out
+    with pytest.raises(CheckError, match="off by 0.5.*look at the sign"):
+        equal("gap", 1.5, 1.0, hint="look at the sign")
+    with pytest.raises(CheckError, match="expected shape"):
+        equal("shape", [1.0], 1.0)
+    with pytest.raises(CheckError):
+        equal("nan", float("nan"), 1.0)
+
+
+def test_sizes(monkeypatch):
+    monkeypatch.delenv("ADV_AE_SIZE", raising=False)
+    assert size() == "small" and device() == "cpu" and by_size(1, 2) == 1
+    monkeypatch.setenv("ADV_AE_SIZE", "paper")
+    assert by_size(1, 2) == 2
+    assert device() == ("cuda" if torch.cuda.is_available() else "cpu")
+    monkeypatch.setenv("ADV_AE_SIZE", "huge")
+    with pytest.raises(ValueError, match="huge"):
+        size()
+
+
+def test_figures_of_the_palette():
+    ax = plots.images(torch.rand(7, 16, requires_grad=True), (4, 4), columns=3)
+    assert ax.images[0].get_array().shape == (3 * 6, 3 * 6)
+    grid = ax.images[0].get_array()
+    assert not grid[13:17, 7:17].any()  # the last row has one picture, then blanks
+    ax = plots.points(np.random.rand(5, 2), labels=range(5))
+    assert len(ax.collections[0].get_offsets()) == 5
+    plots.points(np.random.rand(5, 2), color=plots.PRIOR, ax=ax)
+    fig, axes = plots.figure(1, 2, sharex=True)
+    assert fig.get_facecolor() == (1, 1, 1, 1)
+    plots.seeds(axes[0], [0, 1], [[1, 2], [3, 4]], plots.DATA, "mean")
+    lines = axes[0].get_lines()
+    assert list(lines[-1].get_ydata()) == [2, 3] and len(lines) == 3
+    plots.plt.close("all")

@@ -1,0 +1,132 @@
+"""Conditionals and distributions: shapes, densities by scipy, path gradients."""
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from torch import nn
+
+from adv_ae import conditionals as c
+from adv_ae.distributions import Delta, MeanCategorical
+from adv_ae.networks import MLP, Discriminator, init_normal_
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def test_gaussian_is_mean_and_log_std_and_log_prob_sums_over_dimensions():
+    net = MLP(3, 6)
+    x = torch.randn(7, 3)
+    d = c.Gaussian(net)(x)
+    mean, log_std = net(x).detach().chunk(2, 1)
+    torch.testing.assert_close(d.mean, mean)
+    v = torch.randn(7, 3)
+    want = scipy.stats.norm(mean, log_std.exp()).logpdf(v).sum(1)
+    np.testing.assert_allclose(d.log_prob(v).detach(), want, rtol=1e-5)
+    assert d.log_prob(v).shape == (7,)
+
+
+def test_gaussian_noise_is_independent_in_every_dimension():
+    """One noise number a row is a bug seen in public code: the covariance shows it."""
+    draws = c.Gaussian(lambda x: x)(torch.zeros(20_000, 8)).rsample()
+    gap = (torch.cov(draws.T) - torch.eye(4)).abs().max()
+    assert gap < 5 * (2 / 20_000) ** 0.5
+
+
+def test_gaussian_path_gradient():
+    out = torch.tensor([[0.3, -0.7]], requires_grad=True)  # mean, log std
+    torch.manual_seed(1)
+    eps = torch.randn(1, 1)
+    torch.manual_seed(1)
+    z = c.Gaussian(lambda o: o)(out).rsample()
+    torch.testing.assert_close(z, 0.3 + np.exp(-0.7) * eps)
+    (slope,) = torch.autograd.grad(z.sum(), out)
+    torch.testing.assert_close(slope, torch.stack([eps[0] / eps[0], z[0] - 0.3], 1))
+
+
+def test_fixed_scale_gaussian_is_half_the_summed_squared_error():
+    d = c.FixedScaleGaussian(lambda z: z, scale=0.5)
+    z, v = torch.randn(4, 6), torch.randn(4, 6)
+    gap = d(z).log_prob(v) - d(z).log_prob(z)
+    torch.testing.assert_close(-gap, 0.5 * (v - z).square().sum(1) / 0.25)
+
+
+def test_bernoulli_is_the_summed_cross_entropy_also_of_grey_values():
+    logits, v = torch.randn(4, 6), torch.rand(4, 6)
+    d = c.Bernoulli(lambda z: z)(logits)
+    p = logits.sigmoid()
+    want = (v * p.log() + (1 - v) * (1 - p).log()).sum(1)
+    torch.testing.assert_close(d.log_prob(v), want)
+    torch.testing.assert_close(d.mean, p)
+    with pytest.raises(TypeError, match="Deterministic"):
+        d.rsample()
+    assert set(d.sample().unique().tolist()) <= {0.0, 1.0}
+
+
+def test_categorical_gives_the_softmax_vector():
+    logits = torch.randn(5, 3, requires_grad=True)
+    d = c.Categorical(lambda x: x)(logits)
+    torch.testing.assert_close(d.rsample(), logits.softmax(1))
+    y = torch.eye(3)[[0, 1, 2, 0, 1]]
+    want = (y * logits.log_softmax(1)).sum(1)
+    torch.testing.assert_close(d.log_prob(y), want)
+    assert torch.autograd.grad(d.rsample()[0, 0], logits)[0][0].abs().sum() > 0
+    assert isinstance(d, MeanCategorical) and d.rsample((2,)).shape == (2, 5, 3)
+
+
+def test_deterministic_is_a_point_mass_without_density():
+    d = c.Deterministic(lambda x: 2 * x)(torch.ones(3, 2))
+    assert torch.equal(d.rsample(), 2 * torch.ones(3, 2))
+    assert torch.equal(d.mean, d.sample()) and not d.variance.any()
+    assert d.batch_shape == (3,) and d.event_shape == (2,)
+    assert d.rsample((4,)).shape == (4, 3, 2)
+    with pytest.raises(TypeError, match="no density"):
+        d.log_prob(torch.ones(3, 2))
+
+
+def test_noisy_draws_fresh_noise_of_the_right_law():
+    q = c.Noisy(lambda x, eta: x + eta, noise=2)
+    draws = q(torch.ones(20_000, 2)).rsample() - 1
+    assert scipy.stats.kstest(draws[:, 0], "norm").pvalue > 1e-4
+    assert (torch.cov(draws.T) - torch.eye(2)).abs().max() < 0.05
+    assert not torch.equal(q(torch.ones(1, 2)).mean, q(torch.ones(1, 2)).mean)
+
+
+def test_pictures_count_as_one_event():
+    d = c.Deterministic(lambda x: x)(torch.ones(3, 1, 4, 4))
+    assert d.event_shape == (1, 4, 4)
+    b = c.Bernoulli(lambda x: x)(torch.ones(3, 1, 4, 4))
+    assert b.log_prob(torch.ones(3, 1, 4, 4)).shape == (3,)
+    assert Delta(torch.ones(3, 4), event_dim=2).event_shape == (3, 4)
+
+
+def test_mlp_concatenates_and_flattens_its_arguments():
+    net = MLP(2 + 4, 5, 3)
+    u, v = torch.randn(7, 2), torch.randn(7, 2, 2)
+    torch.testing.assert_close(net(u, v), net(torch.cat([u, v.flatten(1)], 1)))
+
+
+def test_mlp_layers_stand_in_the_order_that_is_promised():
+    net = MLP(2, 3, 4, 5, activation=nn.Tanh, batch_norm=True, dropout=0.5)
+    kinds = [type(m).__name__ for m in net.layers]
+    block = ["Linear", "BatchNorm1d", "Tanh", "Dropout"]
+    assert kinds == [*block, *block, "Linear"]
+    assert [m.out_features for m in net.layers if isinstance(m, nn.Linear)] == [3, 4, 5]
+    last = MLP(2, 3, last=nn.Sigmoid())
+    assert [type(m).__name__ for m in last.layers] == ["Linear", "Sigmoid"]
+
+
+def test_discriminator_gives_one_logit_a_row():
+    D = Discriminator(3, 8)
+    assert D(torch.randn(6, 1), torch.randn(6, 2)).shape == (6,)
+
+
+def test_init_normal_has_the_asked_spread_and_no_bias():
+    net = init_normal_(MLP(300, 400, 2), std=0.01)
+    first, last = net.layers[0], net.layers[-1]
+    assert first.weight.std().item() == pytest.approx(0.01, rel=0.02)
+    assert not first.bias.any() and not last.bias.any()
+    conv = init_normal_(nn.Conv2d(8, 64, 5, bias=False), std=0.02)
+    assert conv.weight.std().item() == pytest.approx(0.02, rel=0.05)

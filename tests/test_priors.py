@@ -1,0 +1,115 @@
+"""Every sampler against its own density, by moments and by Kolmogorov-Smirnov."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+
+from adv_ae.priors import GaussianRing, Normal, OneHot, Prior, SwissRoll, Uniform
+
+N = 20_000
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def close(sample, mean, std):
+    """Mean within 5 standard errors, standard deviation within 5 of its own."""
+    assert torch.all((sample.mean(0) - mean).abs() < 5 * std / math.sqrt(N))
+    assert torch.all((sample.std(0) / std - 1).abs() < 5 / math.sqrt(2 * N))
+
+
+@pytest.mark.parametrize("scale", [1.0, 5.0])
+def test_normal(scale):
+    prior = Normal(3, scale)
+    z = prior.sample(N)
+    close(z, torch.zeros(3), torch.full((3,), scale))
+    assert scipy.stats.kstest(z[:, 1], "norm", (0, scale)).pvalue > 1e-4
+    off = np.corrcoef(z.T.numpy()) - np.eye(3)
+    assert abs(off).max() < 5 / math.sqrt(N)
+    want = scipy.stats.norm(0, scale).logpdf(z.numpy()).sum(1)
+    np.testing.assert_allclose(prior.log_prob(z), want, rtol=1e-5)
+    torch.testing.assert_close(prior.distribution.log_prob(z), prior.log_prob(z))
+
+
+def test_uniform():
+    prior = Uniform(2, -1, 3)
+    z = prior.sample(N)
+    assert scipy.stats.kstest(z[:, 0], "uniform", (-1, 4)).pvalue > 1e-4
+    want = torch.tensor([-2 * math.log(4), -torch.inf])
+    points = torch.tensor([[0.0, 2.9], [0.0, 3.1]])
+    torch.testing.assert_close(prior.log_prob(points), want)
+
+
+def test_one_hot():
+    prior = OneHot(5)
+    y = prior.sample(N)
+    assert torch.equal(y.sum(1), torch.ones(N)) and y.max() == 1
+    close(y, torch.full((5,), 0.2), torch.full((5,), 0.4))
+    torch.testing.assert_close(prior.log_prob(y[:2]), torch.full((2,), -math.log(5)))
+    given = torch.tensor([3, 0])
+    assert torch.equal(prior.sample(2, given).argmax(1), given)
+
+
+def test_ring_components_have_their_mean_and_their_axes():
+    prior = GaussianRing(k=4, radius=2.0, along=0.5, across=0.1)
+    want = torch.tensor([[2.0, 0], [0, 2], [-2, 0], [0, -2]])
+    torch.testing.assert_close(prior.means, want, atol=1e-6, rtol=0)
+    z = prior.sample(N, torch.full((N,), 1))  # turned by a right angle
+    close(z, want[1], torch.tensor([0.1, 0.5]))
+    share = torch.bincount(prior.log_prob_components(prior.sample(N)).argmax(1))
+    assert torch.all((share / N - 0.25).abs() < 0.02)
+
+
+def test_ring_density_integrates_to_one_and_agrees_with_scipy():
+    prior = GaussianRing()
+    axis = torch.linspace(-4, 4, 801)
+    grid = torch.cartesian_prod(axis, axis)
+    mass = prior.log_prob(grid).exp().sum() * (axis[1] - axis[0]) ** 2
+    assert mass.item() == pytest.approx(1, abs=1e-4)
+    mean, turn = prior.means[3].numpy(), prior.rotation[3].numpy()
+    cov = turn @ np.diag([0.25, 0.01]) @ turn.T
+    want = scipy.stats.multivariate_normal(mean, cov).logpdf(grid[::997].numpy())
+    have = prior.log_prob_components(grid[::997])[:, 3]
+    np.testing.assert_allclose(have, want, rtol=1e-3, atol=1e-3)
+
+
+def test_swiss_roll_lies_on_its_curve_and_its_arcs_are_in_order():
+    prior = SwissRoll(k=10, radius=3.0, turns=2.0)
+    z = prior.sample(N)
+    r = z.norm(dim=1)
+    assert scipy.stats.kstest((r / 3) ** 2, "uniform").pvalue > 1e-4
+    angle = torch.atan2(z[:, 1], z[:, 0]) % (2 * math.pi)
+    want = (2 * math.pi * 2 * r / 3) % (2 * math.pi)
+    assert torch.all((angle - want).sin().abs() < 1e-3)
+    arc = prior.sample(100, torch.full((100,), 9)).norm(dim=1)
+    assert arc.min() >= 3 * math.sqrt(0.9) - 1e-5
+    spread = SwissRoll(noise=0.1).sample(N) - z[:1]
+    assert spread.isfinite().all()
+
+
+def test_noise_of_the_swiss_roll_is_a_standard_deviation():
+    torch.manual_seed(1)
+    clean = SwissRoll(noise=0.0).sample(N)
+    torch.manual_seed(1)
+    noisy = SwissRoll(noise=0.3).sample(N)
+    close(noisy - clean, torch.zeros(2), torch.full((2,), 0.3))
+
+
+def test_errors_say_what_to_do():
+    with pytest.raises(TypeError, match="no density"):
+        SwissRoll().log_prob(torch.zeros(1, 2))
+    with pytest.raises(ValueError, match="component must have shape"):
+        GaussianRing().sample(3, torch.zeros(2, dtype=torch.long))
+    with pytest.raises(TypeError, match="must define sample"):
+        Prior().sample(1)
+
+
+@pytest.mark.parametrize("prior", [Normal(2), Uniform(2), GaussianRing(), SwissRoll()])
+def test_buffers_follow_the_module(prior):
+    assert prior.double().sample(3).dtype == torch.float64
+    assert not list(prior.parameters())
