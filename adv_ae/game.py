@@ -51,11 +51,18 @@ class Game(nn.Module):
         Batch-norm statistics are put back, too. The losses carry gradients unless the
         caller is under `torch.no_grad()`.
         """
-        kept = {name: b.clone() for name, b in self.named_buffers()}
-        losses = {k: loss for turn in self.play(*batch) for k, loss in turn.items()}
-        for name, b in self.named_buffers():
-            b.copy_(kept[name])
-        return losses
+        kept = [
+            (m, name, b)
+            for m in self.modules()
+            for name, b in m.named_buffers(recurse=False)
+        ]
+        for m, name, b in kept:  # play on copies: statistics move there
+            setattr(m, name, b.clone())
+        try:
+            return {k: loss for turn in self.play(*batch) for k, loss in turn.items()}
+        finally:
+            for m, name, b in kept:
+                setattr(m, name, b)
 
     def weights(self, player: str) -> list[nn.Parameter]:
         """The weights that a player may change, each once."""

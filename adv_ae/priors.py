@@ -70,7 +70,7 @@ class Uniform(Prior):
     def __init__(self, dim: int, low: float = -1.0, high: float = 1.0):
         super().__init__()
         self.dim = dim
-        self.register_buffer("edges", torch.tensor([low, high]))
+        self.register_buffer("edges", torch.tensor([float(low), float(high)]))
 
     def sample(self, n: int) -> Tensor:
         low, high = self.edges

@@ -27,7 +27,7 @@ def test_the_paper_size_prints_without_judging(capsys, monkeypatch):
 def test_equal_says_what_differs(capsys):
     equal("same", [1.0, 2.0], torch.tensor([1.0, 2.0], requires_grad=True))
     assert "[ok] same" in capsys.readouterr().out
-    with pytest.raises(CheckError, match="off by 0.5.*look at the sign"):
+    with pytest.raises(CheckError, match=r"off by 0\.5.*look at the sign"):
         equal("gap", 1.5, 1.0, hint="look at the sign")
     with pytest.raises(CheckError, match="expected shape"):
         equal("shape", [1.0], 1.0)

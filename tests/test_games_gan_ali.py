@@ -6,8 +6,10 @@ import torch.nn.functional as F
 
 from adv_ae import games
 from adv_ae.conditionals import Deterministic, Gaussian
+from adv_ae.divergences import fake
 from adv_ae.networks import MLP, Discriminator
 from adv_ae.priors import Normal, Uniform
+from adv_ae.training import adam, fit
 
 log_sigmoid = F.logsigmoid
 
@@ -83,17 +85,12 @@ def test_at_the_optimal_discriminator_ali_pulls_q_to_p():
     m = torch.tensor(1.5, requires_grad=True)
     z_hat = m + torch.randn(100_000, generator=torch.Generator().manual_seed(0))
     logit = -0.5 * (z_hat - 1.5) ** 2 + 0.5 * z_hat**2
-    from adv_ae.divergences import fake
-
     (slope,) = torch.autograd.grad(fake(logit), m)
     assert slope > 0.1
 
 
 def test_ali_learns_the_identity_coupling():
     """On x ~ N(0, 1), z ~ N(0, 1): after training, reconstructions follow x."""
-    torch.manual_seed(0)
-    from adv_ae.training import adam, fit
-
     q = Gaussian(MLP(1, 32, 2))
     p = Deterministic(MLP(1, 32, 1))
     game = games.ALI(q, p, Normal(1), Discriminator(2, 64))
