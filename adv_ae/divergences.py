@@ -12,7 +12,10 @@ Kernel = Callable[[Tensor], Tensor]
 
 # ---- by a discriminator ----
 def real(logits: Tensor) -> Tensor:
-    """-E[log D] with D = sigmoid(logits): the mean cost of not being called real. Scalar, nats."""
+    """-E[log D] with D = sigmoid(logits): the mean cost of not being called real.
+
+    Scalar, nats.
+    """
     return F.softplus(-logits).mean()  # -log sigmoid(l) = log(1 + e^-l)
 
 
@@ -31,19 +34,26 @@ def value(on_real: Tensor, on_fake: Tensor) -> Tensor:
 
 # ---- by a kernel ----
 def rbf(*scales: float) -> Kernel:
-    """Sum of Gaussian kernels exp(-d^2 / (2 s^2)); characteristic: it compares all moments."""
-    return lambda d2: sum((-d2 / (2 * s * s)).exp() for s in scales)
+    """Sum of Gaussian kernels exp(-d^2 / (2 s^2)).
+
+    Characteristic: it compares all moments.
+    """
+    return lambda d2: torch.stack([(-d2 / (2 * s * s)).exp() for s in scales]).sum(0)
 
 
 def imq(*scales: float) -> Kernel:
-    """Sum of inverse multiquadrics c / (c + d^2), c = s^2; WAE takes c = 2 dim(z) (sec. 4)."""
-    return lambda d2: sum(s * s / (s * s + d2) for s in scales)
+    """Sum of inverse multiquadrics c / (c + d^2), c = s^2.
+
+    WAE takes c = 2 dim(z) (sec. 4).
+    """
+    return lambda d2: torch.stack([s * s / (s * s + d2) for s in scales]).sum(0)
 
 
 def mmd2(a: Tensor, b: Tensor, kernel: Kernel) -> Tensor:
     """Unbiased estimate of MMD^2 = E k(a, a') + E k(b, b') - 2 E k(a, b).
 
-    Its mean is zero when both samples come from one law; single estimates may be negative.
+    Its mean is zero when both samples come from one law; a single one may
+    be negative.
 
     Args:
         a: (n, d), n >= 2.
@@ -84,7 +94,10 @@ def kl_on_grid(log_p: Tensor, log_q: Tensor, dx: float) -> Tensor:
 
 
 def js_on_grid(log_p: Tensor, log_q: Tensor, dx: float) -> Tensor:
-    """JS(p, q) = KL(p || m)/2 + KL(q || m)/2, m = (p + q)/2, by quadrature, nats in [0, log 2]."""
+    """JS(p, q) = KL(p || m)/2 + KL(q || m)/2, m = (p + q)/2.
+
+    By quadrature, nats in [0, log 2].
+    """
     log_m = torch.logaddexp(log_p, log_q) - math.log(2)
     return (kl_on_grid(log_p, log_m, dx) + kl_on_grid(log_q, log_m, dx)) / 2
 
@@ -92,8 +105,8 @@ def js_on_grid(log_p: Tensor, log_q: Tensor, dx: float) -> Tensor:
 def frechet(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> Tensor:
     """Squared Frechet (2-Wasserstein) distance of two Gaussians.
 
-    |mean_a - mean_b|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2), by eigenvalues of symmetric
-    matrices: exact for singular covariances, too.
+    ``|mean_a - mean_b|^2`` + tr(A + B - 2 (A^1/2 B A^1/2)^1/2), by eigenvalues of
+    symmetric matrices: exact for singular covariances, too.
 
     References:
         Heusel et al., GANs Trained by a Two Time-Scale Update Rule, 2017, eq. 6;

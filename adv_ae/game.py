@@ -113,7 +113,7 @@ def step(
         *batch: passed to `game.play`.
 
     Returns:
-        `{player: detached scalar loss}`, each as it was when the player moved.
+        ``{player: detached scalar loss}``, each as it was when the player moved.
 
     Raises:
         WiringError: a player that is not declared or has no optimizer, two players of

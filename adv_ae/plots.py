@@ -55,8 +55,8 @@ def figure(
         **kw: to `plt.subplots`, such as `sharex`.
     """
     height = height or 0.75 * width * rows / columns
-    with plt.rc_context(STYLE):
-        return plt.subplots(rows, columns, figsize=(width, height), **kw)
+    plt.rcParams.update(STYLE)  # legends and labels come later: the style must last
+    return plt.subplots(rows, columns, figsize=(width, height), **kw)
 
 
 def array(x: Tensor | ArrayLike) -> np.ndarray:
@@ -128,3 +128,32 @@ def seeds(
     ax.plot(array(x), runs_.T, color=color, lw=0.6, alpha=0.5)
     ax.plot(array(x), runs_.mean(0), color=color, lw=2.0, label=label)
     return ax
+
+
+def two_joints() -> Figure:
+    """The picture that opens the book: q(x, z) above, p(x, z) below, D between them."""
+    fig, ax = figure(width=6.0, height=2.6)
+    ax.set(xlim=(0, 12), ylim=(0, 5))
+    ax.set_axis_off()
+    _box(ax, (1.5, 4), "x ~ data", DATA)
+    _box(ax, (5.5, 4), "ẑ ~ q(z | x)", POSTERIOR)
+    _box(ax, (1.5, 1), "x̃ ~ p(x | z)", GENERATED)
+    _box(ax, (5.5, 1), "z ~ prior", PRIOR)
+    _box(ax, (10, 2.5), "which joint?", DISCRIMINATOR)
+    _arrow(ax, (2.8, 4), (4.2, 4), "encoder q")
+    _arrow(ax, (4.2, 1), (2.8, 1), "decoder p")
+    _arrow(ax, (6.8, 4), (8.9, 2.9), "q(x, z)")
+    _arrow(ax, (6.8, 1), (8.9, 2.1), "p(x, z)")
+    return fig
+
+
+def _box(ax: Axes, at: tuple[float, float], text: str, color: str) -> None:
+    box = {"boxstyle": "round,pad=0.5", "fc": "white", "ec": color, "lw": 1.8}
+    ax.text(*at, text, ha="center", va="center", color=color, bbox=box)
+
+
+def _arrow(ax: Axes, start: tuple, end: tuple, text: str) -> None:
+    how = {"arrowstyle": "-|>", "color": DATA, "lw": 1.2}
+    ax.annotate("", xy=end, xytext=start, arrowprops=how)
+    middle = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2 + 0.35
+    ax.text(*middle, text, ha="center", va="center", color=DATA)

@@ -20,7 +20,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from adv_ae.data import as_float
-from adv_ae.game import Game, Turn, step
+from adv_ae.game import Game, Turn, WiringError, step
 
 Stream = Tensor | tuple[Tensor, ...]
 Optimizers = Mapping[str, torch.optim.Optimizer]
@@ -100,9 +100,8 @@ class Batches:
         device: where the tensors go.
 
     Raises:
-        ValueError: tensors of one stream differ in length, or a stream is shorter than
-        its
-            batch.
+        ValueError: tensors of one stream differ in length, or a stream is shorter
+            than its batch.
     """
 
     def __init__(
@@ -160,7 +159,8 @@ def _check_stream(lengths: list[int], size: int) -> None:
         )
     if not 0 < size <= lengths[0]:
         raise ValueError(
-            f"batch_size must be in 1..{lengths[0]} (the number of examples), not {size}."
+            f"batch_size must be in 1..{lengths[0]} (the number of examples), "
+            f"not {size}."
         )
 
 
@@ -218,29 +218,35 @@ def fit(
     Args:
         game: what is played.
         data: one tensor, a tuple of aligned tensors, or a list of such streams; see
-        `Batches`. optimizers: one a player, over `game.weights(player)`; None:
-        `adam(game)`. Where
-            `device` differs from the game's, move the game first.
+            `Batches`.
+        optimizers: one a player, over `game.weights(player)`; None: `adam(game)`.
         steps: how many in all, those before a resume counted.
         batch_size: rows a batch, one for all streams or one each.
         seed: of torch's global generator, set before the first step; None: as it
-        stands. device: where to play; None: where the game is.
+            stands.
+        device: where to play; None: where the game is.
         schedules: {player: factor of its learning rate at a step, counted from 0}.
+            The rates themselves are put back at the end.
         callbacks: called as `callback(game, step, losses)` after every step, counted
-        from 1;
-            the losses are on the device: reading one waits for it.
+            from 1; the losses are on the device: reading one waits for it.
         progress: show a bar with losses and steps a second.
-        checkpoint: folder for checkpoints, written every `every` steps and at the end;
-        the
-            last two are kept. None: none.
+        checkpoint: folder for checkpoints, written every `every` steps and at the
+            end; the last two are kept. None: none.
         every: steps between checkpoints.
         resume: go on from the last good checkpoint, if there is one.
 
+    Returns:
+        The losses of all steps, those before a resume too.
+
     Raises:
-        TrainingError: a loss is nan or infinite; names player, step and last
-        checkpoint. CheckpointError: the folder holds a run (and `resume` is off), or
-        another run's. KeyboardInterrupt: Ctrl-C, after the step at hand and a
-        checkpoint.
+        TrainingError: a loss or a weight is nan or infinite; names player, step and
+            last good checkpoint.
+        CheckpointError: the folder holds a run (and `resume` is off), or another
+            run's.
+        WiringError: as in `step`, or a player that does not play.
+        ValueError: data that cannot be batched, or a schedule for nobody.
+        KeyboardInterrupt: Ctrl-C, after the step at hand and a checkpoint; pressed
+            twice it stops at once.
     """
     if device is not None:
         game.to(device)
@@ -253,51 +259,95 @@ def fit(
         data, batch_size, game.weights(next(iter(game.players)))[0].device
     )
     run = _Run(game, optimizers, batches, steps, checkpoint, resume, seed)
-    rates = {k: [g["lr"] for g in optimizers[k].param_groups] for k in optimizers}
     start, first = time.perf_counter(), run.load()
-    game.train()
     with (
+        _training(game, optimizers) as rates,
         _deferred_interrupt() as interrupted,
         tqdm(total=steps, initial=first, disable=not progress, unit="step") as bar,
     ):
         for i in range(first, steps):
             for player, factor in (schedules or {}).items():
-                _scale(optimizers[player], rates[player], factor(i))
+                _set_rates(optimizers[player], rates[player], factor(i))
             report = step(game, optimizers, *batches.draw())
-            run.log[i] = torch.stack([report[k] for k in run.players])
+            run.record(i, report)
             for callback in callbacks:
                 callback(game, i + 1, report)
             if (i + 1) % LOOK == 0 or i + 1 == steps:
                 run.look(i + 1)
                 bar.update(i + 1 - bar.n)
-                bar.set_postfix({k: f"{float(v):.4g}" for k, v in report.items()})
+                if progress:
+                    bar.set_postfix({k: f"{float(v):.4g}" for k, v in report.items()})
             if checkpoint and ((i + 1) % every == 0 or i + 1 == steps or interrupted):
                 run.save(i + 1)
             if interrupted:
                 raise KeyboardInterrupt
-    game.eval()
     losses = run.log.cpu().numpy()
     named = {k: losses[:, j] for j, k in enumerate(run.players)}
     return History(named, time.perf_counter() - start, steps - first)
 
 
-def _scale(optimizer: torch.optim.Optimizer, rates: list[float], factor: float) -> None:
+def _set_rates(
+    optimizer: torch.optim.Optimizer, rates: list[float], factor: float = 1.0
+) -> None:
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate * factor
+        if isinstance(group["lr"], Tensor):  # a captured step reads it at its place
+            group["lr"].fill_(rate * factor)
+        else:
+            group["lr"] = rate * factor
+
+
+@contextlib.contextmanager
+def _training(game: Game, optimizers: Optimizers) -> Iterator[dict[str, list[float]]]:
+    """Train mode, and the learning rates as they are now; however it ends, eval mode
+    and the same rates.
+    """
+    game.train()
+    now = {
+        k: [float(group["lr"]) for group in o.param_groups]
+        for k, o in optimizers.items()
+    }
+    try:
+        yield now
+    finally:
+        game.eval()
+        for player, optimizer in optimizers.items():
+            _set_rates(optimizer, now[player])
 
 
 @contextlib.contextmanager
 def _deferred_interrupt() -> Iterator[list[bool]]:
-    """Ctrl-C fills the list instead of stopping in the middle of a step."""
+    """Ctrl-C fills the list instead of stopping in the middle of a step; the second
+    one stops there.
+    """
     asked: list[bool] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield asked  # only the main thread sees signals
+    before = signal.getsignal(signal.SIGINT)
+    if (
+        threading.current_thread() is not threading.main_thread()  # it gets no signals
+        or before is not signal.default_int_handler  # ignored, or somebody else's
+    ):
+        yield asked
         return
-    before = signal.signal(signal.SIGINT, lambda *_: asked.append(True))
+
+    def ask(*_: object) -> None:
+        asked.append(True)
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, ask)
     try:
         yield asked
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+# What reading a file of chance bytes can raise; a CheckpointError is none of it.
+_DAMAGED = (
+    OSError,
+    KeyError,
+    TypeError,
+    json.JSONDecodeError,
+    UnicodeDecodeError,
+    SafetensorError,
+)
 
 
 class _Run:
@@ -316,35 +366,61 @@ class _Run:
         self.players = list(game.players)
         self.log = torch.full((steps, len(self.players)), torch.nan)
         self.log = self.log.to(game.weights(self.players[0])[0].device)
+        self.seen = 0  # losses before this step are known to be finite
         self.identity = {
             "game": type(game).__name__,
             "weights": {k: list(w.shape) for k, w in game.state_dict().items()},
             "batch_size": batches.sizes,
             "data": [_digest(t) for s in batches.streams for t in s] if folder else [],
+            "optimizers": {k: type(o).__name__ for k, o in optimizers.items()},
             "seed": seed,
         }
 
+    def record(self, i: int, report: Turn) -> None:
+        """Keep the losses of step i, counted from 0; no wait for the device."""
+        if len(report) != len(self.players):
+            idle = [k for k in self.players if k not in report]
+            raise WiringError(
+                f"{type(self.game).__name__}: {idle} did not play; `play` must yield "
+                "a loss for every declared player at every step."
+            )
+        self.log[i] = torch.stack([report[k] for k in self.players])
+
     def look(self, step: int) -> None:
         """Raise where a loss up to this step is not finite."""
-        bad = (~self.log[:step].isfinite()).nonzero()
+        bad = (~self.log[self.seen : step].isfinite()).nonzero()
         if len(bad):
             row, column = bad[0].tolist()
-            good = self._saved()
-            last = (
-                f"the last good checkpoint is {good[-1]}" if good else "no checkpoint"
-            )
+            row += self.seen
             raise TrainingError(
                 f"the loss of player {self.players[column]!r} is "
-                f"{self.log[row, column].item()} at step {row + 1}; {last}. "
-                "A smaller learning rate is the usual cure."
+                f"{self.log[row, column].item()} at step {row + 1}; {self._advice()}"
             )
+        self.seen = step
+
+    def _look_at_weights(self, step: int) -> None:
+        """Raise where a weight is not finite, though the losses before were."""
+        for player in self.players:
+            for name, w in self.game.named_weights(player):
+                if not w.isfinite().all():
+                    raise TrainingError(
+                        f"weights {name} of player {player!r} are not finite after "
+                        f"step {step}; {self._advice()}"
+                    )
+
+    def _advice(self) -> str:
+        good = self._saved()
+        last = f"the last good checkpoint is {good[-1]}" if good else "no checkpoint"
+        return f"{last}. A smaller learning rate is the usual cure."
 
     def save(self, step: int) -> None:
         """Write the checkpoint of this step, then drop all but the last two."""
         self.look(step)
+        self._look_at_weights(step)
         assert self.folder is not None
+        for left in self.folder.glob("draft-*"):  # by a run that was killed
+            shutil.rmtree(left)
         draft = self.folder / f"draft-{step:09d}"
-        shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         save_model(self.game, str(draft / "weights.safetensors"))
         torch.save(self._state(step), draft / "state.pt")
@@ -355,9 +431,7 @@ class _Run:
         for path in (*draft.iterdir(), draft):
             _sync(path)
         target = self.folder / f"step-{step:09d}"
-        if (
-            target.exists()
-        ):  # written by a run that was killed and went on from before it
+        if target.exists():  # damaged, and this run went on from the one before
             shutil.rmtree(target)
         os.replace(draft, target)
         _sync(self.folder)
@@ -389,7 +463,7 @@ class _Run:
         for path in reversed(saved):
             try:
                 return self._load(path)
-            except (OSError, KeyError, json.JSONDecodeError, SafetensorError) as error:
+            except _DAMAGED as error:
                 warnings.warn(
                     f"{path} is damaged ({error}); trying the one before.", stacklevel=2
                 )
@@ -406,7 +480,7 @@ class _Run:
             if hashlib.sha256((path / name).read_bytes()).hexdigest() != want:
                 raise OSError(f"{name} has another sha256 than its manifest says")
         for key, mine in self.identity.items():
-            if manifest["run"][key] != mine:
+            if manifest["run"][key] != json.loads(json.dumps(mine)):
                 raise CheckpointError(
                     f"{path} belongs to another run: its {key} differs from this one's."
                 )
@@ -418,9 +492,11 @@ class _Run:
         load_model(self.game, str(path / "weights.safetensors"))
         state = torch.load(path / "state.pt", weights_only=True)
         for player, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][player])
+            moments = state["optimizers"][player]["state"]  # rates stay as given
+            optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
         self.batches.load_state_dict(state["batches"])
         self.log[: manifest["step"]] = state["log"].to(self.log.device)
+        self.seen = manifest["step"]
         torch.set_rng_state(state["rng"])
         if state["cuda rng"] and torch.cuda.is_available():
             torch.cuda.set_rng_state_all(state["cuda rng"])

@@ -1,11 +1,12 @@
-"""Execute notebooks and store their outputs, so that the same code gives the same bytes.
+"""Execute notebooks and store their outputs: the same code gives the same bytes.
 
     python scripts/notebooks.py                  # every notebook of the book
     python scripts/notebooks.py book/02_bound.ipynb book/03_vae.ipynb
 
-Each runs in a fresh kernel of this Python, in its own folder, at the small size and on one
-thread. A notebook that raises is left as it was. How long each took and how much memory its
-kernel reached goes to book/_static/execution.csv, which the page of execution times shows.
+Each runs in a fresh kernel of this Python, in its own folder, at the small size and on
+one thread. A notebook that raises is left as it was. How long each took and how much
+memory its kernel reached goes to book/_static/execution.csv, which the page of execution
+times shows.
 """
 
 import csv
@@ -22,7 +23,15 @@ from nbclient.exceptions import CellExecutionError
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
 TIMES = BOOK / "_static" / "execution.csv"
-COLUMNS = ["notebook", "seconds", "peak memory (MB)", "code cells", "cores", "python", "torch"]
+COLUMNS = [
+    "notebook",
+    "seconds",
+    "peak memory (MB)",
+    "code cells",
+    "cores",
+    "python",
+    "torch",
+]
 METADATA = {  # all that a notebook says about itself; Colab gets a GPU from it
     "accelerator": "GPU",
     "colab": {"gpuType": "T4", "provenance": []},
@@ -47,7 +56,14 @@ def normalize(notebook: nbformat.NotebookNode) -> None:
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for number, cell in enumerate(notebook.cells):
         cell.setdefault("id", f"cell-{number:03d}")
-        for key in ("execution", "collapsed", "scrolled", "ExecuteTime", "outputId", "id"):
+        for key in (
+            "execution",
+            "collapsed",
+            "scrolled",
+            "ExecuteTime",
+            "outputId",
+            "id",
+        ):
             cell.metadata.pop(key, None)
 
 
@@ -60,15 +76,18 @@ def execute(path: Path) -> dict[str, str]:
         kernel_name="python3",
         timeout=600,
         record_timing=False,
+        extra_arguments=[
+            "--log-level=ERROR"
+        ],  # each kernel warns that it talks over TCP
         resources={"metadata": {"path": str(path.parent)}},
     )
     memory = ""
 
-    def before_shutdown(**_):
+    def after_cell(**_):  # the kernel is gone when the notebook is complete
         nonlocal memory
         memory = peak_memory(client.km.provisioner.pid)
 
-    client.on_notebook_complete = before_shutdown
+    client.on_cell_executed = after_cell
     start = time.perf_counter()
     client.execute()
     seconds = time.perf_counter() - start
@@ -98,9 +117,13 @@ def record(line: dict[str, str]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    os.environ["OMP_NUM_THREADS"] = "1"  # kernels inherit it: steadier, and faster on small nets
+    os.environ["OMP_NUM_THREADS"] = (
+        "1"  # kernels inherit it: steadier, and faster on small nets
+    )
     os.environ.pop("ADV_AE_SIZE", None)  # what is stored is the small size
-    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # else the debugger warns on stderr
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = (
+        "1"  # else the debugger warns on stderr
+    )
     paths = [Path(a).resolve() for a in arguments] or sorted(BOOK.glob("*.ipynb"))
     failed = 0
     for path in paths:

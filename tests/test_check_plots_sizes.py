@@ -59,4 +59,6 @@ def test_figures_of_the_palette():
     plots.seeds(axes[0], [0, 1], [[1, 2], [3, 4]], plots.DATA, "mean")
     lines = axes[0].get_lines()
     assert list(lines[-1].get_ydata()) == [2, 3] and len(lines) == 3
+    words = [t.get_text() for t in plots.two_joints().axes[0].texts]
+    assert {"x ~ data", "z ~ prior", "q(x, z)", "p(x, z)"} <= set(words)
     plots.plt.close("all")

@@ -84,7 +84,7 @@ def test_load_makes_three_parts_of_one_toy_draw(name):
 
 def test_load_passes_options_on_and_refuses_unknown_ones():
     assert torch.equal(data.load("digits", seed=1).test.x, data.digits(seed=1).test.x)
-    assert counts(data.load("gaussian-ring", n=100, k=3).train.y).__len__() == 3
+    assert data.load("gaussian-ring", n=100, k=3).train.y.unique().tolist() == [0, 1, 2]
     with pytest.raises(TypeError, match="colour"):
         data.load("digits", colour=1)
 
@@ -300,10 +300,29 @@ def test_glyphs_look_like_mnist(rendered):
 def test_glyphs_can_be_told_apart(rendered):
     """A label that fits the picture: the nearest neighbour agrees with it."""
     made, _ = rendered
-    x, queries = data.as_float(made.train.x[:10_000]), data.as_float(made.test.x[:500])
+    x, queries = data.as_float(made.train.x[:5_000]), data.as_float(made.test.x[:500])
     nearest = torch.cdist(queries, x).argmin(1)
     agree = (made.train.y[nearest] == made.test.y[:500]).float().mean()
-    assert 0.93 < agree < 1  # and not trivially so: every picture differs
+    assert agree > 0.95
+
+
+def test_glyphs_are_the_digits_their_labels_name():
+    """Holes of each digit, and which way up 6 and 9 stand."""
+    from scipy.ndimage import label
+
+    made = data.glyphs(720, size=56)
+    image, y = made.train.x.view(-1, 56, 56).numpy() > 100, made.train.y.numpy()
+    paper = np.pad(~image, ((0, 0), (1, 1), (1, 1)))  # a frame that touches nothing
+    paper[:, [0, -1]] = paper[:, :, [0, -1]] = True
+    regions = [label(one)[0] for one in paper]  # 1 is the ground about the digit
+    holes = np.array([region.max() - 1 for region in regions])
+    usual = [int(np.median(holes[y == digit])) for digit in range(10)]
+    assert usual == [1, 0, 0, 0, 1, 0, 1, 0, 2, 1]
+    ink = [np.nonzero(one)[0].mean() for one in image]
+    for digit, below in ((6, True), (9, False)):  # the hole, from the center of mass
+        at = np.flatnonzero((y == digit) & (holes == 1))
+        down = [np.nonzero(regions[i] > 1)[0].mean() - 1 - ink[i] for i in at]
+        assert len(at) > 40 and np.mean(np.array(down) > 0) == below
 
 
 def test_slant_seen_is_the_slant_drawn(rendered, measured):
@@ -337,7 +356,7 @@ def test_width_and_weight_act_in_every_class_and_typeface(rendered, measured):
     wide = measured["width"] / made.factors.train[:20_000, 1]
     assert (slopes(made, wide, True)[:, 1] / spread[:, 1]).abs().max() < 0.35
     ink = slopes(made, measured["weight"], by_style=True)[:, 2]
-    assert ink.min() > 20 and ink.max() < 80  # pixels of stroke: the outline's half
+    assert ink.min() > 20 and ink.max() < 80  # the stroke's length in pixels
 
 
 def test_glyphs_follow_the_seed(rendered):
@@ -350,6 +369,16 @@ def test_glyphs_follow_the_seed(rendered):
     assert [len(s) for s in (first.train, first.valid, first.test)] == [200, 20, 20]
 
 
+def test_glyphs_are_the_same_everywhere(rendered):
+    """Labels and factors to the bit; images but for what another FreeType may draw."""
+    made, _ = rendered
+    drawn = made.train.y.numpy().tobytes() + made.factors.train.numpy().tobytes()
+    assert hashlib.sha256(drawn).hexdigest()[:16] == "4e067fb6292341bb"
+    assert data.as_float(made.train.x).double().mean() == pytest.approx(
+        0.14352, rel=1e-3
+    )
+
+
 def test_glyphs_of_another_size_are_the_same_pictures():
     small, large = data.glyphs(24, size=28), data.glyphs(24, size=56)
     assert large.shape == (56, 56) and large.train.x.shape == (20, 56 * 56)
@@ -358,6 +387,11 @@ def test_glyphs_of_another_size_are_the_same_pictures():
         data.as_float(large.train.x).view(-1, 56, 56), 2
     )
     assert (pooled.flatten(1) - data.as_float(small.train.x)).abs().mean() < 0.01
+    grey = [
+        ((x > 5) & (x < 250)).sum() / (x > 5).sum()
+        for x in (small.train.x, large.train.x)
+    ]
+    assert grey[1] < 0.7 * grey[0]  # the edge is one pixel, whatever the size
 
 
 def test_sixty_thousand_glyphs_take_seconds(rendered):
@@ -554,11 +588,12 @@ def serve_locally(monkeypatch, shared, name: str, files: dict[str, bytes]) -> No
 
 def test_idx_files_are_read_and_split(monkeypatch, shared):
     rng = np.random.default_rng(0)
-    x = {"train": rng.integers(256, size=(50_003, 784), dtype=np.uint8)}
+    x = {"train": np.arange(50_003 * 784).astype(np.uint8).reshape(-1, 784)}
+    x["train"][:, 0] = rng.integers(256, size=50_003)
     x["t10k"] = rng.integers(256, size=(7, 784), dtype=np.uint8)
     y = {k: (np.arange(len(v)) % 10).astype(np.uint8) for k, v in x.items()}
     files = {
-        f"{k}-images-idx3-ubyte.gz": gzip.compress(bytes(16) + x[k].tobytes(), 0)
+        f"{k}-images-idx3-ubyte.gz": gzip.compress(bytes(16) + x[k].tobytes(), 1)
         for k in x
     } | {
         f"{k}-labels-idx1-ubyte.gz": gzip.compress(bytes(8) + y[k].tobytes()) for k in x
@@ -645,9 +680,11 @@ def test_real_binarized_mnist_packed_and_as_text(monkeypatch, tmp_path):
     assert [len(s) for s in parts.values()] == [50_000, 10_000, 10_000]
     (tmp_path / "binarized-mnist").mkdir()
     for name, part in parts.items():
-        assert part.x.dtype == torch.uint8 and part.x.unique().tolist() == [0, 255]
+        assert part.x.dtype == torch.uint8 and bool(
+            ((part.x == 0) | (part.x == 255)).all()
+        )
         x = data.as_float(part.x)
-        assert x.unique().tolist() == [0, 1]
+        assert bool(((x == 0) | (x == 1)).all())
         assert x.mean() == pytest.approx(shares[name], abs=5e-5)
         file = f"binarized_mnist_{name}.amat"
         text = as_text(part.x.numpy() // 255)

@@ -17,8 +17,8 @@ class ALI(Bidirectional):
 
     Args:
         q: encoder; `Gaussian`, or `Noisy`.
-        p: decoder; something with `rsample`: `Deterministic` in all the authors'
-        experiments. prior: p(z).
+        p: decoder with `rsample`; in all the authors' experiments `Deterministic`.
+        prior: p(z).
         D: discriminator D(x, z), logits (N,).
     """
 
