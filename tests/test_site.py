@@ -139,3 +139,9 @@ def test_nothing_scrolls_sideways_on_a_phone(browser, site, address):
         width = page.evaluate("document.scrollingElement.scrollWidth")
         assert width <= 392, (path.stem, width)
         page.close()
+
+
+def test_chapters_open_on_colab(site):
+    html = (site / "book" / "00_start.html").read_text()
+    link = "https://colab.research.google.com/github/adv-ae/adv-ae/blob/main/book/"
+    assert f"{link}00_start.ipynb" in html
