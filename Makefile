@@ -39,14 +39,17 @@ book: $(READY)  ## build the site from the stored notebooks; a warning is an err
 serve: book  ## build the site and serve it on http://localhost:8000 (or PORT=...)
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
-# One pytest run, so one summary line and one exit status for all stages. `loadfile` keeps the
-# cells of a notebook on one worker.
-test: $(READY)  ## unit tests, doctests, every notebook strictly, laws of form, the site, a browser
-	@$(BIN)/python -m pytest adv_ae tests book -q -n 2 --dist loadfile \
-	    --doctest-modules \
+# Two runs of pytest, since nbval and pytest-cov cannot share one: the notebooks, then all the
+# rest with the coverage of the package. Both run whatever the other says; the second has the
+# last word, and either makes the command fail. `loadfile` keeps a file on one worker.
+test: $(READY)  ## every notebook strictly, unit tests, doctests, laws of form, the site, a browser
+	@status=0; \
+	$(BIN)/python -m pytest book -q -n 2 --dist loadfile \
 	    --nbval --nbval-current-env --nbval-cell-timeout 600 \
-	    --nbval-sanitize-with tests/nbval_sanitize.cfg \
-	    --cov --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
+	    --nbval-sanitize-with tests/nbval_sanitize.cfg $(ARGS) || status=1; \
+	$(BIN)/python -m pytest adv_ae tests -q -n 2 --dist loadfile --doctest-modules \
+	    --cov --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS) || status=1; \
+	exit $$status
 
 NB ?=
 notebooks: $(READY)  ## execute all notebooks and store their outputs, or one: NB=book/02_bound.ipynb

@@ -46,7 +46,7 @@ def figure(
     width: float = 5.0,
     height: float | None = None,
     **kw,
-) -> tuple[Figure, Axes]:
+) -> tuple[Figure, Any]:
     """A styled figure and its axes (an array where there are several).
 
     Args:
@@ -66,7 +66,7 @@ def array(x: Tensor | ArrayLike) -> np.ndarray:
 
 def images(
     x: Tensor | ArrayLike,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     columns: int = 10,
     ax: Axes | None = None,
     title: str = "",

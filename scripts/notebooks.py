@@ -5,11 +5,12 @@
 
 Each runs in a fresh kernel of this Python, in its own folder, at the small size and on
 one thread. A notebook that raises is left as it was. How long each took and how much
-memory its kernel reached goes to book/_static/execution.csv, which the page of execution
-times shows.
+memory its kernel reached goes to book/_static/execution.csv, which the page of
+execution times shows.
 """
 
 import csv
+import json
 import os
 import platform
 import sys
@@ -39,6 +40,9 @@ METADATA = {  # all that a notebook says about itself; Colab gets a GPU from it
     "language_info": {"name": "python"},
 }
 
+EDITORS = ("execution", "collapsed", "scrolled", "ExecuteTime", "outputId", "id")
+WIDGETS = "application/vnd.jupyter.widget-state+json"
+
 
 def peak_memory(pid: int) -> str:
     """The most memory that a process held, in MB; empty where /proc is absent."""
@@ -50,35 +54,35 @@ def peak_memory(pid: int) -> str:
     return str(round(kilobytes / 1024))
 
 
-def normalize(notebook: nbformat.NotebookNode) -> None:
-    """Remove what differs between runs or editors and says nothing to the reader."""
+def normalize(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook without what differs between runs and says nothing to the reader."""
+    widgets = notebook.metadata.get("widgets", {})  # what the site shows of ipywidgets
     notebook.metadata = nbformat.from_dict(METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for number, cell in enumerate(notebook.cells):
         cell.setdefault("id", f"cell-{number:03d}")
-        for key in (
-            "execution",
-            "collapsed",
-            "scrolled",
-            "ExecuteTime",
-            "outputId",
-            "id",
-        ):
+        for key in EDITORS:
             cell.metadata.pop(key, None)
+    if not widgets:
+        return notebook
+    notebook.metadata["widgets"] = widgets
+    text = json.dumps(notebook)  # models have random names; number them as they came
+    for number, name in enumerate(widgets[WIDGETS]["state"]):
+        text = text.replace(name, f"{number:032x}")
+    return nbformat.from_dict(json.loads(text))
 
 
 def execute(path: Path) -> dict[str, str]:
     """Run one notebook, store its outputs and return its line of the table of times."""
     notebook = nbformat.read(path, as_version=4)
-    normalize(notebook)
+    notebook.metadata.pop("widgets", None)
+    notebook = normalize(notebook)
     client = NotebookClient(
         notebook,
         kernel_name="python3",
         timeout=600,
         record_timing=False,
-        extra_arguments=[
-            "--log-level=ERROR"
-        ],  # each kernel warns that it talks over TCP
+        extra_arguments=["--log-level=ERROR"],  # every kernel warns of TCP
         resources={"metadata": {"path": str(path.parent)}},
     )
     memory = ""
@@ -91,7 +95,7 @@ def execute(path: Path) -> dict[str, str]:
     start = time.perf_counter()
     client.execute()
     seconds = time.perf_counter() - start
-    normalize(notebook)  # the kernel wrote its own language_info
+    notebook = normalize(notebook)  # the kernel wrote its own language_info
     nbformat.validate(notebook)
     draft = path.with_suffix(".ipynb.tmp")
     nbformat.write(notebook, draft)
@@ -117,13 +121,11 @@ def record(line: dict[str, str]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    os.environ["OMP_NUM_THREADS"] = (
-        "1"  # kernels inherit it: steadier, and faster on small nets
-    )
-    os.environ.pop("ADV_AE_SIZE", None)  # what is stored is the small size
-    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = (
-        "1"  # else the debugger warns on stderr
-    )
+    # Kernels inherit these. One thread is steadier, and faster on small networks; what
+    # is stored is the small size; without the last the debugger warns on stderr.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ.pop("ADV_AE_SIZE", None)
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     paths = [Path(a).resolve() for a in arguments] or sorted(BOOK.glob("*.ipynb"))
     failed = 0
     for path in paths:

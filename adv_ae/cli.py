@@ -1,0 +1,255 @@
+"""The command `adv-ae`: list, train, evaluate, sample."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from adv_ae import __version__
+
+# Heavy modules are imported by the command that needs them: `--help` is instant.
+
+EXAMPLES = """\
+examples:
+  adv-ae list
+  adv-ae train aae --data digits --steps 2000 --out runs/aae
+  adv-ae train aae --data mnist --latent 8 --lr G=5e-4,D=5e-4 --out runs/mnist
+  adv-ae evaluate runs/aae --split test
+  adv-ae sample runs/aae --n 64 --out samples.png
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """One line of error, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return number
+
+
+def _seed(text: str) -> int:
+    if not text.isdigit() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    return tuple(_positive(width) for width in text.split(","))
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return rate
+
+
+def _rates(text: str) -> float | dict[str, float]:
+    """`1e-3`, or `D=1e-3,G=5e-4`."""
+    if "=" not in text:
+        return _rate(text)
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    return {player: _rate(rate) for player, _, rate in pairs}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of the command line."""
+    top = _Parser(
+        prog="adv-ae",
+        description="Adversarial autoencoders, ALI, BiGAN and their relatives.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    commands.add_parser("list", help="methods and data sets")
+
+    p = commands.add_parser("train", help="train a method into a new run folder")
+    p.add_argument("method", metavar="METHOD", help="one of `adv-ae list`")
+    p.add_argument("--out", required=True, metavar="DIR", help="run folder")
+    p.add_argument("--data", default="digits", help="data set (default: digits)")
+    p.add_argument("--steps", type=_positive, default=2000, help="default: 2000")
+    p.add_argument("--batch-size", type=_positive, metavar="N", help="default: 100")
+    p.add_argument(
+        "--lr",
+        type=_rates,
+        help="learning rate of all players (1e-3), or of some (D=1e-3,G=5e-4)",
+    )
+    p.add_argument("--seed", type=_seed, default=0, help="default: 0")
+    p.add_argument("--latent", type=_positive, metavar="N", help="dimension of z")
+    p.add_argument("--posterior", help="deterministic, gaussian or universal")
+    p.add_argument("--prior", help="normal, uniform, mixture or swiss-roll")
+    p.add_argument(
+        "--hidden",
+        type=_widths,
+        metavar="N,N",
+        help="hidden widths (default: 1000,1000 for 784 pixels, else 128,128)",
+    )
+    p.add_argument(
+        "--every",
+        type=_positive,
+        default=1000,
+        metavar="N",
+        help="steps between checkpoints (default: 1000)",
+    )
+    p.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in DIR, given the same options; a finished one stays",
+    )
+    p.add_argument("--device", help="cpu, cuda, ... (default: cuda if there is one)")
+    p.add_argument("--quiet", action="store_true", help="no bar, no figures")
+
+    p = commands.add_parser("evaluate", help="figures of a run on held-out data")
+    p.add_argument("dir", metavar="DIR", help="run folder")
+    p.add_argument("--split", default="test", help="test (default), valid or train")
+    p.add_argument("--device", help="as in train")
+
+    p = commands.add_parser("sample", help="draw from a run into a picture")
+    p.add_argument("dir", metavar="DIR", help="run folder")
+    p.add_argument("--n", type=_positive, default=64, help="how many (default: 64)")
+    p.add_argument("--seed", type=_seed, default=0, help="default: 0")
+    p.add_argument("--out", metavar="PNG", help="default: DIR/samples-SEED.png")
+    return top
+
+
+def _list(args: argparse.Namespace) -> None:
+    from adv_ae import data
+    from adv_ae.recipes import METHODS
+
+    print("methods")
+    for name, method in METHODS.items():
+        print(f"  {name:9}{method.summary} ({method.paper})")
+    print("\ndata sets")
+    for name in data.NAMES:
+        print(f"  {name:17}{DATA[name]}")
+
+
+DATA = {
+    "digits": "1,797 digits, 8x8 (Alpaydin and Kaynak 1998, from scikit-learn)",
+    "glyphs": "60,000 digits drawn from fonts, 28x28, with their factors (made here)",
+    "mnist": "70,000 digits, 28x28 (LeCun et al. 1998)",
+    "fashion-mnist": "70,000 articles of clothing, 28x28 (Xiao et al. 2017)",
+    "binarized-mnist": "MNIST of 0 and 1 (Salakhutdinov and Murray 2008)",
+    "gaussian-grid": "25 Gaussians in the plane (Dumoulin et al. 2017, section 4.2)",
+    "gaussian-ring": "8 Gaussians on a circle",
+    "swiss-roll": "a spiral in the plane (scikit-learn's, seen along its axis)",
+    "two-moons": "two half circles in the plane (scikit-learn's)",
+}
+
+
+def _train(args: argparse.Namespace) -> None:
+    from adv_ae import data, recipes, runs
+
+    recipes.known(args.method, recipes.METHODS, "method")
+    recipes.known(args.data, data.NAMES, "data set")
+    device = _device(args.device)
+    dataset = data.load(args.data)
+    recipe = recipes.recipe(
+        args.method,
+        dataset.name,
+        dataset.shape,
+        steps=args.steps,
+        batch_size=args.batch_size,
+        lr=args.lr,
+        seed=args.seed,
+        latent=args.latent,
+        posterior=args.posterior,
+        prior=args.prior,
+        hidden=args.hidden,
+        every=args.every,
+    )
+    report = runs.train(
+        recipe,
+        dataset,
+        args.out,
+        resume=args.resume,
+        device=device,
+        progress=not args.quiet,
+    )
+    if not args.quiet:
+        print(f"{report['steps']} steps, {report['steps_per_second']:g} a second")
+        for split in ("valid", "test"):
+            _show(report[split], split)
+        print(f"{args.out}: {', '.join(sorted(os.listdir(args.out)))}")
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from adv_ae import recipes, runs
+
+    split = recipes.known(args.split, runs.SPLITS, "split")
+    _show(runs.measure(args.dir, split, _device(args.device)), split)
+
+
+def _sample(args: argparse.Namespace) -> None:
+    from adv_ae import runs
+
+    print(runs.sample(args.dir, args.n, args.seed, args.out))
+
+
+def _show(figures: dict[str, float], split: str) -> None:
+    for name, value in figures.items():
+        print(f"{split:6}{name:28}{value:.4f}")
+
+
+def _device(name: str | None) -> str:
+    """The device of that name, or the best there is."""
+    import torch
+
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        first = str(error).splitlines()[0]
+        raise ValueError(f"--device {name} cannot be used here: {first}") from None
+    return name
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: what stands after `adv-ae`; None: of this process.
+
+    Returns:
+        Exit code: 0; 1, a loss is no longer finite; 2, something was asked for that
+        cannot be; 130, Ctrl-C.
+    """
+    try:
+        args = parser().parse_args(argv)
+    except SystemExit as stop:  # of --help, --version and errors
+        return int(stop.code or 0)
+    from adv_ae.data import DataError
+    from adv_ae.runs import RunError
+    from adv_ae.training import TrainingError
+
+    commands = {
+        "list": _list,
+        "train": _train,
+        "evaluate": _evaluate,
+        "sample": _sample,
+    }
+    try:
+        commands[args.command](args)
+    except KeyboardInterrupt:
+        print("\nstopped; a run goes on with --resume", file=sys.stderr)
+        return 130
+    except (DataError, RunError, TrainingError, ValueError, OSError) as error:
+        print(f"adv-ae {args.command}: error: {error}", file=sys.stderr)
+        return 1 if isinstance(error, TrainingError) else 2
+    return 0
