@@ -122,7 +122,11 @@ class FDivergence:
         return t_p.mean() - self.conjugate(t_q).mean()
 
 
-F_DIVERGENCES = {
+#: The f-divergences by name (Nowozin et al., tables 1 and 5), JS and total variation
+#: scaled to at most log 2 and 1.
+#:
+#: :meta hide-value:
+F_DIVERGENCES: dict[str, FDivergence] = {
     d.name: d
     for d in (
         FDivergence(  # KL(p || q)

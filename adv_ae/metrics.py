@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from adv_ae import divergences
+
 
 def active_units(means: Tensor, threshold: float = 0.01) -> Tensor:
     """Which dimensions of the code move with the data: Var_x E_q(z|x)[z_j] > threshold.
@@ -35,7 +37,7 @@ def active_units(means: Tensor, threshold: float = 0.01) -> Tensor:
 
 
 def two_sample_accuracy(a: Tensor, b: Tensor, seed: int = 0) -> float:
-    """How well a nearest-neighbour classifier tells a from b: 1/2 where they have one
+    """How well a nearest-neighbor classifier tells a from b: 1/2 where they have one
     law, 1 where they lie apart.
 
     Of each sample one half, at random, is learned, the other is told apart by the vote
@@ -77,7 +79,7 @@ def two_sample_accuracy(a: Tensor, b: Tensor, seed: int = 0) -> float:
     return float(vote.score(told, truth))
 
 
-def nearest_neighbour_accuracy(
+def nearest_neighbor_accuracy(
     train_codes: Tensor, train_y: Tensor, codes: Tensor, y: Tensor, k: int = 1
 ) -> float:
     """Share of the codes whose label is the one that most of the k nearest codes of the
@@ -88,7 +90,7 @@ def nearest_neighbour_accuracy(
         train_y: (N,) labels.
         codes: (n, d), held out.
         y: (n,) their labels.
-        k: how many neighbours vote (BiGAN reports k = 1).
+        k: how many neighbors vote (BiGAN reports k = 1).
 
     References:
         Donahue, Kraehenbuehl and Darrell, Adversarial Feature Learning, 2017,
@@ -132,6 +134,69 @@ def sliced_wasserstein(
     u = (u / u.norm(dim=0)).to(a.device)
     gaps = (a @ u).sort(0).values - (b @ u).sort(0).values
     return gaps.square().mean().sqrt().item()
+
+
+def holes(codes: Tensor, prior: Tensor, k: int = 8) -> float:
+    """Share of the prior's draws that stand in a hole of the codes.
+
+    A draw of the prior stands in a hole if no code is as near to it as the k-th nearest
+    of the other draws: where k draws of the prior fit there is not one code. For one
+    law that happens to a share of about 2^-k (0.004 for k = 8), in any dimension, since
+    then each neighbor is a code or a draw with equal chances. Where the codes are r
+    times as dense as the prior it happens to (1 + r)^-k. Holes smaller than the k
+    nearest are not seen.
+
+    Args:
+        codes: (n, d), n > k + 1, draws of the aggregated posterior, `game.codes(x)`.
+        prior: (m, d), draws of the prior; of the longer one the first as many as the
+            other has count.
+        k: neighbors.
+
+    Raises:
+        ValueError: fewer than k + 2 rows, or other widths.
+
+    References:
+        Our own; the count behind it is the nearest-neighbor estimate of a ratio of
+        densities, as in Wang, Kulkarni and Verdu, IEEE Trans. Inf. Theory 55, 2009.
+    """
+    n = min(len(codes), len(prior))
+    if n < k + 2 or codes.shape[1:] != prior.shape[1:]:
+        raise ValueError(
+            f"two samples of at least k + 2 = {k + 2} rows of one width are wanted, "
+            f"not {tuple(codes.shape)} and {tuple(prior.shape)}."
+        )
+    codes, prior = codes[:n].double(), prior[:n].double()
+    alone = [
+        torch.cdist(part, prior).kthvalue(k + 1, dim=1).values  # itself is the first
+        < torch.cdist(part, codes).min(1).values
+        for part in prior.split(1000)
+    ]
+    return torch.cat(alone).double().mean().item()
+
+
+def frechet(a: Tensor, b: Tensor) -> float:
+    """Squared Frechet distance of the Gaussians with the samples' means and
+    covariances.
+
+    Blind to everything but the first two moments: two laws may differ and have 0. From
+    samples it is too large, by O(1 / n).
+
+    Args:
+        a: (n, d), n >= 2.
+        b: (m, d), m >= 2.
+
+    Returns:
+        Squared distance, in squared units of the data.
+
+    References:
+        Heusel et al., GANs Trained by a Two Time-Scale Update Rule, 2017, eq. 6.
+    """
+    moments = [(s.double().mean(0), torch.cov(s.double().T)) for s in (a, b)]
+    (mean_a, cov_a), (mean_b, cov_b) = moments
+    d = len(mean_a)  # of one dimension torch.cov makes a number
+    return divergences.frechet(
+        mean_a, cov_a.view(d, d), mean_b, cov_b.view(d, d)
+    ).item()
 
 
 def parzen_log_likelihood(samples: Tensor, x: Tensor, sigma: float) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
@@ -116,6 +117,42 @@ def points(
     ax = ax or figure(width=3.5, height=3.5)[1]
     how = {"color": color} if labels is None else {"c": array(labels), "cmap": CLASSES}
     ax.scatter(z[:, 0], z[:, 1], s=size, linewidths=0, alpha=0.7, **how, **kw)
+    ax.set_aspect("equal")
+    return ax
+
+
+def pairs(
+    x: Tensor | ArrayLike,
+    z: Tensor | ArrayLike,
+    shape: tuple[int, int],
+    color: str = DATA,
+    ax: Axes | None = None,
+    size: float = 0.55,
+) -> Axes:
+    """Draws of a joint over (x, z): each picture x stands at its code z.
+
+    Pairs are taken in order; one whose picture would cover another's is left out.
+
+    Args:
+        x: (N, height * width) in [0, 1]; 0 is transparent, 1 full ink.
+        z: (N, 2).
+        shape: (height, width) of one picture.
+        color: of the ink.
+        ax: where; None makes a figure.
+        size: side of a picture, in units of z.
+    """
+    x, z = array(x).reshape(-1, *shape), array(z)
+    ax = ax or figure(width=3.5, height=3.5)[1]
+    shown: list[np.ndarray] = []
+    for picture, at in zip(x, z, strict=True):
+        if any(np.abs(at - other).max() < size for other in shown):
+            continue
+        shown.append(at)
+        ink = np.zeros((*shape, 4))
+        ink[..., :3] = to_rgb(color)
+        ink[..., 3] = picture.clip(0, 1)
+        left, low = at - size / 2
+        ax.imshow(ink, extent=(left, left + size, low, low + size))
     ax.set_aspect("equal")
     return ax
 

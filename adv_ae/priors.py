@@ -20,6 +20,15 @@ class Prior(nn.Module):
         """n draws, (n, dim)."""
         raise TypeError(f"{type(self).__name__} must define sample(n)")
 
+    @property
+    def distribution(self) -> Independent:
+        """As a `torch.distributions` object, where it is one."""
+        raise TypeError(
+            f"{type(self).__name__} is no torch distribution, so the VAE has no KL in "
+            "closed form to it: take priors.Normal there. IWAE with K = 1 takes any "
+            "prior with a log_prob, the AAE any that can be sampled."
+        )
+
     def log_prob(self, z: Tensor) -> Tensor:
         """log p(z) in nats, (N,)."""
         raise TypeError(

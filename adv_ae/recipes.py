@@ -191,7 +191,7 @@ METHODS: Mapping[str, Method] = {
         priors=("uniform", "normal", "mixture", "swiss-roll"),
         latent=10,
         latent_large=10,
-        batch_size=500,
+        batch_size=200,
     ),
     "gmmn-ae": Method(
         "GMMN on the codes of an autoencoder, which is trained first",
@@ -200,7 +200,7 @@ METHODS: Mapping[str, Method] = {
         _gmmn_autoencoder,
         posteriors=("deterministic",),
         priors=("uniform", "normal", "mixture", "swiss-roll"),
-        batch_size=500,
+        batch_size=200,
         first=games.Autoencoder,
     ),
     "wae-mmd": Method(

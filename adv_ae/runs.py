@@ -17,7 +17,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from adv_ae import data, games, metrics, plots
-from adv_ae.data import Dataset, Split, as_float
+from adv_ae.data import Dataset, as_float
 from adv_ae.game import Game
 from adv_ae.recipes import METHODS, Recipe, Setup
 from adv_ae.training import (
@@ -216,25 +216,28 @@ def evaluate(game: Any, dataset: Dataset, split: str = "test") -> dict[str, floa
 
     Args:
         game: in eval mode.
-        dataset: its split is measured; the neighbours' codes are of its train split.
+        dataset: its split is measured; the neighbors' codes are of its train split.
         split: one of `SPLITS`.
 
     Returns:
         - `squared_error`: of the reconstruction, mean over pixels;
         - `cross_entropy`: of Bernoulli pixels at the reconstruction, nats per example
           (pictures only);
-        - `two_sample_accuracy`: of q(z) against p(z), 1/2 at best; of a method without
-          an encoder, of p(x) against the data (2,000 of each at most);
-        - `nearest_neighbour_accuracy`: of labels by the nearest code of the train
-          split (of `train`: the second half by the first).
+        - `two_sample_accuracy`: of q(z) against p(z), 1/2 at best;
+        - `nearest_neighbor_accuracy`: of labels by the nearest code of the train
+          split (of `train`: the second half by the first);
+        - of a method without an encoder, only `parzen_log_likelihood`: nats per
+          example, of at most 1,000 by 2,000 samples, the width chosen on `valid`.
     """
     torch.manual_seed(0)
     device = next(game.parameters()).device
     part, train = getattr(dataset, split), dataset.train
     x = as_float(part.x.to(device))
     if not isinstance(game, games.Bidirectional):
-        n = min(len(x), 2000)
-        return {"two_sample_accuracy": metrics.two_sample_accuracy(game.sample(n), x)}
+        draws, valid = game.sample(2000), as_float(dataset.valid.x[:1000].to(device))
+        width = metrics.choose_parzen_sigma(draws, valid)
+        parzen = metrics.parzen_log_likelihood(draws, x[:1000], width)
+        return {"parzen_log_likelihood": parzen.mean().item()}
     x_hat = game.reconstruct(x)
     result = {"squared_error": (x_hat - x).square().mean().item()}
     if dataset.shape != (2,):
@@ -245,15 +248,14 @@ def evaluate(game: Any, dataset: Dataset, split: str = "test") -> dict[str, floa
         z, draw_prior(game, len(z))
     )
     if part.y is not None and train.y is not None:
+        z, y = game.encode(x), part.y
         if split == "train":
-            half = len(train) // 2
-            part, train = (
-                Split(train.x[rows], train.y[rows])
-                for rows in (slice(half, None), slice(half))
-            )
-        z_train, z = (game.encode(as_float(s.x.to(device))) for s in (train, part))
-        result["nearest_neighbour_accuracy"] = metrics.nearest_neighbour_accuracy(
-            z_train, train.y, z, part.y
+            half = len(z) // 2
+            known, of_known, z, y = z[:half], y[:half], z[half:], y[half:]
+        else:
+            known, of_known = game.encode(as_float(train.x.to(device))), train.y
+        result["nearest_neighbor_accuracy"] = metrics.nearest_neighbor_accuracy(
+            known, of_known, z, y
         )
     return result
 
@@ -321,8 +323,10 @@ def reconstructions(game: Any, x: Tensor, shape: tuple[int, ...]) -> Figure:
 
 def _examples(x: Tensor, shape: tuple[int, ...], columns: int, color: str) -> Figure:
     if shape == (2,):
-        return plots.points(x, color=color).figure
-    return plots.images(x, shape, columns).figure
+        ax = plots.points(x, color=color)
+    else:
+        ax = plots.images(x, shape, columns)
+    return cast(Figure, ax.figure)
 
 
 def latent(
@@ -330,10 +334,10 @@ def latent(
 ) -> Figure:
     """Codes by class over draws of the prior (grey), and the decoded plane: 20 x 20
     points from the 1st to the 99th percentile of those draws."""
-    figure, axes = plots.figure(1, 2, width=8.0, height=4.0)
+    figure, axes = plots.figure(1, 2, width=9.0, height=4.6)
     prior, z = draw_prior(game, 2000), game.codes(x)
-    plots.points(prior, color=plots.PRIOR, ax=axes[0])
-    plots.points(z, labels, ax=axes[0])
+    plots.points(prior, color=plots.PRIOR, ax=axes[0], size=2)
+    plots.points(z, labels, ax=axes[0], size=10)
     axes[0].set_title("codes of held-out data over draws of the prior")
     edges = torch.tensor([0.01, 0.99], device=prior.device)
     (left, bottom), (right, top) = prior.quantile(edges, dim=0).tolist()

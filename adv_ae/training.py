@@ -1,38 +1,41 @@
 """Many steps: resident data, learning-rate schedules, checkpoints, exact resume."""
 
 import contextlib
-import hashlib
-import json
-import os
-import shutil
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_model, save_model
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from adv_ae.data import as_float
-from adv_ae.game import Game, Turn, WiringError, step
+from adv_ae.batches import Batches, Stream
+from adv_ae.checkpoints import (
+    CheckpointError,
+    Run,
+    TrainingError,
+    load_weights,
+    save_weights,
+)
+from adv_ae.game import Game, Turn, step
 
-Stream = Tensor | tuple[Tensor, ...]
+__all__ = [
+    "Batches",
+    "CheckpointError",
+    "History",
+    "TrainingError",
+    "adam",
+    "fit",
+    "load_weights",
+    "save_weights",
+    "sgd",
+]
+
 Optimizers = Mapping[str, torch.optim.Optimizer]
 LOOK = 100  # steps between two looks at the losses: a look waits for the device
-
-
-class TrainingError(RuntimeError):
-    """A loss stopped being a number."""
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be read, or that belongs to another run."""
 
 
 def adam(
@@ -84,84 +87,6 @@ def _by_player(game: Game, given: float | Mapping[str, float]) -> dict[str, floa
             f"not for {sorted(given)}."
         )
     return {player: float(given[player]) for player in game.players}
-
-
-class Batches:
-    """Batches without end from tensors that stay on the device.
-
-    Every epoch of a stream is a fresh permutation, drawn on the device; what does not
-    fill a batch at its end is left out. Streams turn over independently of each other,
-    so a short labelled one is cycled beside a long unlabelled one. uint8 becomes
-    float32 in [0, 1].
-
-    Args:
-        data: one tensor, a tuple of aligned tensors, or a list of such streams.
-        batch_size: rows a batch, one for all streams or one each.
-        device: where the tensors go.
-
-    Raises:
-        ValueError: tensors of one stream differ in length, or a stream is shorter
-            than its batch.
-    """
-
-    def __init__(
-        self,
-        data: Stream | Sequence[Stream],
-        batch_size: int | Sequence[int],
-        device: torch.device | str,
-    ):
-        streams = data if isinstance(data, list) else [data]
-        sizes = (
-            [batch_size] * len(streams) if isinstance(batch_size, int) else batch_size
-        )
-        if len(sizes) != len(streams):
-            raise ValueError(f"{len(streams)} streams, but {len(sizes)} batch sizes.")
-        self.streams = [
-            tuple(t.to(device) for t in (s if isinstance(s, tuple) else (s,)))
-            for s in streams
-        ]
-        self.sizes = list(sizes)
-        for tensors, size in zip(self.streams, self.sizes, strict=True):
-            _check_stream([len(t) for t in tensors], size)
-        self.orders = [torch.empty(0, dtype=torch.long, device=device) for _ in sizes]
-        self.positions = [0] * len(sizes)
-
-    def draw(self) -> tuple[Tensor, ...]:
-        """The next batch: the tensors of all streams, one after the other."""
-        return tuple(t for i in range(len(self.streams)) for t in self._rows(i))
-
-    def _rows(self, i: int) -> Iterator[Tensor]:
-        tensors, size = self.streams[i], self.sizes[i]
-        if self.positions[i] + size > len(self.orders[i]):  # a new epoch
-            self.orders[i] = torch.randperm(len(tensors[0]), device=tensors[0].device)
-            self.positions[i] = 0
-        rows = self.orders[i][self.positions[i] : self.positions[i] + size]
-        self.positions[i] += size
-        for t in tensors:
-            drawn = t.index_select(0, rows)
-            yield as_float(drawn) if t.dtype == torch.uint8 else drawn
-
-    def state_dict(self) -> dict:
-        """Where the streams stand."""
-        return {"orders": self.orders, "positions": self.positions}
-
-    def load_state_dict(self, state: dict) -> None:
-        """Go on from there."""
-        device = self.streams[0][0].device
-        self.orders = [order.to(device) for order in state["orders"]]
-        self.positions = list(state["positions"])
-
-
-def _check_stream(lengths: list[int], size: int) -> None:
-    if len(set(lengths)) > 1:
-        raise ValueError(
-            f"tensors of one stream must be aligned; lengths are {lengths}."
-        )
-    if not 0 < size <= lengths[0]:
-        raise ValueError(
-            f"batch_size must be in 1..{lengths[0]} (the number of examples), "
-            f"not {size}."
-        )
 
 
 class History(Mapping):
@@ -258,7 +183,7 @@ def fit(
     batches = Batches(
         data, batch_size, game.weights(next(iter(game.players)))[0].device
     )
-    run = _Run(game, optimizers, batches, steps, checkpoint, resume, seed)
+    run = Run(game, optimizers, batches, steps, checkpoint, resume, seed)
     start, first = time.perf_counter(), run.load()
     with (
         _training(game, optimizers) as rates,
@@ -337,207 +262,3 @@ def _deferred_interrupt() -> Iterator[list[bool]]:
         yield asked
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-# What reading a file of chance bytes can raise; a CheckpointError is none of it.
-_DAMAGED = (
-    OSError,
-    KeyError,
-    TypeError,
-    json.JSONDecodeError,
-    UnicodeDecodeError,
-    SafetensorError,
-)
-
-
-class _Run:
-    """What a checkpoint holds, and the folder of checkpoints.
-
-    A checkpoint is a folder `step-N` of weights.safetensors, state.pt (loaded with
-    `weights_only=True`) and manifest.json with their sha256. It is written under
-    another name, synced, then renamed: a folder `step-N` is whole, whenever the run is
-    killed.
-    """
-
-    def __init__(self, game, optimizers, batches, steps, folder, resume, seed):
-        self.game, self.optimizers, self.batches = game, optimizers, batches
-        self.steps, self.resume = steps, resume
-        self.folder = Path(folder) if folder is not None else None
-        self.players = list(game.players)
-        self.log = torch.full((steps, len(self.players)), torch.nan)
-        self.log = self.log.to(game.weights(self.players[0])[0].device)
-        self.seen = 0  # losses before this step are known to be finite
-        self.identity = {
-            "game": type(game).__name__,
-            "weights": {k: list(w.shape) for k, w in game.state_dict().items()},
-            "batch_size": batches.sizes,
-            "data": [_digest(t) for s in batches.streams for t in s] if folder else [],
-            "optimizers": {k: type(o).__name__ for k, o in optimizers.items()},
-            "seed": seed,
-        }
-
-    def record(self, i: int, report: Turn) -> None:
-        """Keep the losses of step i, counted from 0; no wait for the device."""
-        if len(report) != len(self.players):
-            idle = [k for k in self.players if k not in report]
-            raise WiringError(
-                f"{type(self.game).__name__}: {idle} did not play; `play` must yield "
-                "a loss for every declared player at every step."
-            )
-        self.log[i] = torch.stack([report[k] for k in self.players])
-
-    def look(self, step: int) -> None:
-        """Raise where a loss up to this step is not finite."""
-        bad = (~self.log[self.seen : step].isfinite()).nonzero()
-        if len(bad):
-            row, column = bad[0].tolist()
-            row += self.seen
-            raise TrainingError(
-                f"the loss of player {self.players[column]!r} is "
-                f"{self.log[row, column].item()} at step {row + 1}; {self._advice()}"
-            )
-        self.seen = step
-
-    def _look_at_weights(self, step: int) -> None:
-        """Raise where a weight is not finite, though the losses before were."""
-        for player in self.players:
-            for name, w in self.game.named_weights(player):
-                if not w.isfinite().all():
-                    raise TrainingError(
-                        f"weights {name} of player {player!r} are not finite after "
-                        f"step {step}; {self._advice()}"
-                    )
-
-    def _advice(self) -> str:
-        good = self._saved()
-        last = f"the last good checkpoint is {good[-1]}" if good else "no checkpoint"
-        return f"{last}. A smaller learning rate is the usual cure."
-
-    def save(self, step: int) -> None:
-        """Write the checkpoint of this step, then drop all but the last two."""
-        self.look(step)
-        self._look_at_weights(step)
-        assert self.folder is not None
-        for left in self.folder.glob("draft-*"):  # by a run that was killed
-            shutil.rmtree(left)
-        draft = self.folder / f"draft-{step:09d}"
-        draft.mkdir(parents=True)
-        save_model(self.game, str(draft / "weights.safetensors"))
-        torch.save(self._state(step), draft / "state.pt")
-        names = ("weights.safetensors", "state.pt")
-        sums = {n: hashlib.sha256((draft / n).read_bytes()).hexdigest() for n in names}
-        manifest = {"step": step, "run": self.identity, "sha256": sums}
-        (draft / "manifest.json").write_text(json.dumps(manifest, indent=1))
-        for path in (*draft.iterdir(), draft):
-            _sync(path)
-        target = self.folder / f"step-{step:09d}"
-        if target.exists():  # damaged, and this run went on from the one before
-            shutil.rmtree(target)
-        os.replace(draft, target)
-        _sync(self.folder)
-        for old in self._saved()[:-2]:
-            shutil.rmtree(old)
-
-    def _state(self, step: int) -> dict:
-        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-        return {
-            "optimizers": {k: o.state_dict() for k, o in self.optimizers.items()},
-            "batches": self.batches.state_dict(),
-            "log": self.log[:step].cpu(),
-            "rng": torch.get_rng_state(),
-            "cuda rng": cuda,
-        }
-
-    def _saved(self) -> list[Path]:
-        return sorted(self.folder.glob("step-*")) if self.folder else []
-
-    def load(self) -> int:
-        """Go on from the newest checkpoint that is whole; the step it was written
-        at.
-        """
-        saved = self._saved()
-        if saved and not self.resume:
-            raise CheckpointError(
-                f"{self.folder} holds a run already; resume it or take another folder."
-            )
-        for path in reversed(saved):
-            try:
-                return self._load(path)
-            except _DAMAGED as error:
-                warnings.warn(
-                    f"{path} is damaged ({error}); trying the one before.", stacklevel=2
-                )
-        if saved:
-            raise CheckpointError(
-                f"no checkpoint in {self.folder} can be read; remove the folder to "
-                "start again."
-            )
-        return 0
-
-    def _load(self, path: Path) -> int:
-        manifest = json.loads((path / "manifest.json").read_text())
-        for name, want in manifest["sha256"].items():
-            if hashlib.sha256((path / name).read_bytes()).hexdigest() != want:
-                raise OSError(f"{name} has another sha256 than its manifest says")
-        for key, mine in self.identity.items():
-            if manifest["run"][key] != json.loads(json.dumps(mine)):
-                raise CheckpointError(
-                    f"{path} belongs to another run: its {key} differs from this one's."
-                )
-        if manifest["step"] > self.steps:
-            raise CheckpointError(
-                f"{path} is at step {manifest['step']}, beyond the "
-                f"{self.steps} asked for."
-            )
-        load_model(self.game, str(path / "weights.safetensors"))
-        state = torch.load(path / "state.pt", weights_only=True)
-        for player, optimizer in self.optimizers.items():
-            moments = state["optimizers"][player]["state"]  # rates stay as given
-            optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
-        self.batches.load_state_dict(state["batches"])
-        self.log[: manifest["step"]] = state["log"].to(self.log.device)
-        self.seen = manifest["step"]
-        torch.set_rng_state(state["rng"])
-        if state["cuda rng"] and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(state["cuda rng"])
-        return manifest["step"]
-
-
-def _digest(t: Tensor) -> str:
-    """Shape, type and sha256 of a tensor."""
-    raw = t.detach().cpu().contiguous().numpy().tobytes()
-    return f"{tuple(t.shape)} {t.dtype} {hashlib.sha256(raw).hexdigest()}"
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file or a folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def save_weights(game: Game, path: str | Path) -> None:
-    """Write weights and buffers as safetensors; the file appears whole or not at
-    all.
-    """
-    path = Path(path)
-    draft = path.with_name(path.name + ".draft")
-    save_model(game, str(draft))
-    _sync(draft)
-    os.replace(draft, path)
-
-
-def load_weights(game: Game, path: str | Path) -> None:
-    """Read what `save_weights` wrote.
-
-    Raises:
-        CheckpointError: the file is no safetensors, or names and shapes do not fit.
-    """
-    try:
-        load_model(game, str(path))
-    except (SafetensorError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{path} does not fit {type(game).__name__}: {error}"
-        ) from error

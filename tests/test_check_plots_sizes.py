@@ -62,3 +62,16 @@ def test_figures_of_the_palette():
     words = [t.get_text() for t in plots.two_joints().axes[0].texts]
     assert {"x ~ data", "z ~ prior", "q(x, z)", "p(x, z)"} <= set(words)
     plots.plt.close("all")
+
+
+def test_pairs_stand_at_their_codes_and_cover_none():
+    x = torch.tensor([[1.0, 0.0, 0.0, 0.5]] * 3)
+    z = torch.tensor([[0.0, 0.0], [0.3, 0.3], [1.0, -2.0]])
+    ax = plots.pairs(x, z, (2, 2), color="#ff0000", size=0.5)
+    first, last = ax.images  # the second would cover the first
+    assert first.get_extent() == [-0.25, 0.25, -0.25, 0.25]
+    assert last.get_extent() == [0.75, 1.25, -2.25, -1.75]
+    ink = first.get_array()
+    assert ink[..., 3].tolist() == [[1.0, 0.0], [0.0, 0.5]]
+    assert (ink[..., :3] == [1, 0, 0]).all()
+    plots.plt.close("all")

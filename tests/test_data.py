@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from adv_ae import data
+from adv_ae.data import benchmarks, files
 
 REAL = os.environ.get("ADV_AE_DATA")
 needs_real = pytest.mark.skipif(
@@ -298,7 +299,7 @@ def test_glyphs_look_like_mnist(rendered):
 
 
 def test_glyphs_can_be_told_apart(rendered):
-    """A label that fits the picture: the nearest neighbour agrees with it."""
+    """A label that fits the picture: the nearest neighbor agrees with it."""
     made, _ = rendered
     x, queries = data.as_float(made.train.x[:5_000]), data.as_float(made.test.x[:500])
     nearest = torch.cdist(queries, x).argmin(1)
@@ -450,15 +451,15 @@ def cache(tmp_path, monkeypatch) -> Path:
     return tmp_path / "cache"
 
 
-def source(server, *mirrors: str) -> data._Source:
+def source(server, *mirrors: str) -> files.Source:
     host = f"http://127.0.0.1:{server.server_port}/"
     file = (hashlib.sha256(GOOD).hexdigest(), len(GOOD))
-    return data._Source("set", tuple(f"{host}{m}/" for m in mirrors), {NAME: file})
+    return files.Source("set", tuple(f"{host}{m}/" for m in mirrors), {NAME: file})
 
 
 @pytest.mark.parametrize("first", ["absent", "truncated", "wrong", "dies"])
 def test_the_second_mirror_serves_when_the_first_fails(server, cache, first):
-    assert data._fetch(source(server, first, "good"), NAME) == GOOD
+    assert files.fetch(source(server, first, "good"), NAME) == GOOD
     assert server.asked == [first, "good"]
     assert [p.name for p in (cache / "set").iterdir()] == [NAME]
     assert (cache / "set" / NAME).read_bytes() == GOOD
@@ -466,7 +467,7 @@ def test_the_second_mirror_serves_when_the_first_fails(server, cache, first):
 
 def test_a_cached_file_is_not_fetched_again(server, cache):
     numbers = source(server, "good")
-    assert data._fetch(numbers, NAME) == data._fetch(numbers, NAME) == GOOD
+    assert files.fetch(numbers, NAME) == files.fetch(numbers, NAME) == GOOD
     assert server.asked == ["good"]
 
 
@@ -474,7 +475,7 @@ def test_a_cached_file_is_not_fetched_again(server, cache):
 def test_when_every_mirror_fails_the_error_says_all(server, cache, how):
     numbers = source(server, how, how)
     with pytest.raises(data.DataError) as error:
-        data._fetch(numbers, NAME)
+        files.fetch(numbers, NAME)
     text = str(error.value)
     sha256, size = numbers.files[NAME]
     for part in (f"set/{NAME}", sha256, str(size), *numbers.mirrors, "ADV_AE_DATA"):
@@ -488,7 +489,7 @@ def test_offline_is_said_with_what_to_do(server, cache):
     server.shutdown()
     server.server_close()
     with pytest.raises(data.DataError, match="could not be downloaded") as error:
-        data._fetch(numbers, NAME)
+        files.fetch(numbers, NAME)
     assert "Check the network" in str(error.value)
 
 
@@ -497,8 +498,8 @@ def test_a_wrong_file_in_the_cache_is_replaced(server, cache, bad):
     (cache / "set").mkdir(parents=True)
     (cache / "set" / NAME).write_bytes(bad)
     with pytest.raises(data.DataError, match="a wrong file"):
-        data._fetch(source(server, "absent"), NAME)
-    assert data._fetch(source(server, "good"), NAME) == GOOD
+        files.fetch(source(server, "absent"), NAME)
+    assert files.fetch(source(server, "good"), NAME) == GOOD
     assert (cache / "set" / NAME).read_bytes() == GOOD
 
 
@@ -514,12 +515,12 @@ def test_adv_ae_data_comes_before_the_cache_and_the_mirrors(server, cache, share
     (shared / "set" / NAME).write_bytes(GOOD)
     (cache / "set").mkdir(parents=True)
     (cache / "set" / NAME).write_bytes(b"never read")
-    assert data._fetch(source(server, "good"), NAME) == GOOD
+    assert files.fetch(source(server, "good"), NAME) == GOOD
     assert server.asked == []
 
 
 def test_a_file_missing_there_is_fetched(server, cache, shared):
-    assert data._fetch(source(server, "good"), NAME) == GOOD
+    assert files.fetch(source(server, "good"), NAME) == GOOD
     assert list((shared / "set").iterdir()) == []
 
 
@@ -532,7 +533,7 @@ def test_a_wrong_file_there_is_an_error_and_stays(server, shared, bad, fault):
     path.write_bytes(bad)
     numbers = source(server, "good")
     with pytest.raises(data.DataError, match=fault) as error:
-        data._fetch(numbers, NAME)
+        files.fetch(numbers, NAME)
     sha256, size = numbers.files[NAME]
     found = hashlib.sha256(bad).hexdigest()
     for part in (str(path), sha256, str(size), found, str(len(bad)), "Delete it"):
@@ -543,7 +544,7 @@ def test_a_wrong_file_there_is_an_error_and_stays(server, shared, bad, fault):
 def test_what_cannot_be_read_is_an_error(server, shared):
     (shared / "set" / NAME).mkdir()
     with pytest.raises(data.DataError, match="cannot be read"):
-        data._fetch(source(server, "good"), NAME)
+        files.fetch(source(server, "good"), NAME)
 
 
 def test_adv_ae_data_must_be_a_folder(shared, monkeypatch):
@@ -556,9 +557,9 @@ def test_the_users_cache_is_pooch_s(monkeypatch):
     import pooch
 
     monkeypatch.delenv("ADV_AE_CACHE", raising=False)
-    assert data._cache_folder() == Path(pooch.os_cache("adv_ae"))
+    assert files._cache_folder() == Path(pooch.os_cache("adv_ae"))
     monkeypatch.setenv("ADV_AE_CACHE", "~/elsewhere")
-    assert data._cache_folder() == Path.home() / "elsewhere"
+    assert files._cache_folder() == Path.home() / "elsewhere"
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "binarized-mnist"])
@@ -579,8 +580,8 @@ def serve_locally(monkeypatch, shared, name: str, files: dict[str, bytes]) -> No
     """Put small files in ADV_AE_DATA and let the module expect just these."""
     constant = {"mnist": "_MNIST", "binarized-mnist": "_BINARIZED_MNIST"}[name]
     known = {k: (hashlib.sha256(v).hexdigest(), len(v)) for k, v in files.items()}
-    expected = replace(getattr(data, constant), files=known, mirrors=())
-    monkeypatch.setattr(data, constant, expected)
+    expected = replace(getattr(benchmarks, constant), files=known, mirrors=())
+    monkeypatch.setattr(benchmarks, constant, expected)
     (shared / name).mkdir()
     for file, content in files.items():
         (shared / name / file).write_bytes(content)
@@ -688,7 +689,7 @@ def test_real_binarized_mnist_packed_and_as_text(monkeypatch, tmp_path):
         assert x.mean() == pytest.approx(shares[name], abs=5e-5)
         file = f"binarized_mnist_{name}.amat"
         text = as_text(part.x.numpy() // 255)
-        sha256, size = data._BINARIZED_MNIST.files[file]
+        sha256, size = benchmarks._BINARIZED_MNIST.files[file]
         assert hashlib.sha256(text).hexdigest() == sha256 and len(text) == size
         (tmp_path / "binarized-mnist" / file).write_bytes(text)
     both = torch.cat([made.train.y, made.valid.y])
@@ -704,7 +705,7 @@ def test_real_binarized_mnist_packed_and_as_text(monkeypatch, tmp_path):
 def test_a_real_file_cut_short_is_refused(monkeypatch, tmp_path):
     name = "t10k-labels-idx1-ubyte.gz"
     (tmp_path / "mnist").mkdir()
-    for file in data._MNIST.files:
+    for file in benchmarks._MNIST.files:
         (tmp_path / "mnist" / file).symlink_to(Path(REAL, "mnist", file).resolve())
     (tmp_path / "mnist" / name).unlink()
     content = Path(REAL, "mnist", name).read_bytes()

@@ -1,94 +1,113 @@
 """Killed with SIGKILL at any moment and resumed, a run ends bit for bit the same."""
 
-import random
+import json
+import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+# One process imports torch, once; every run is a fork of it, so that twenty kills cost
+# what one start costs. A run is killed at its n-th step, or at the n-th call of a
+# function of the operating system, by which checkpoints are written.
 SCRIPT = """
-import sys, time, torch
-from adv_ae import games
-from adv_ae.conditionals import Gaussian, Bernoulli
+import json, os, random, signal, sys, torch
+from adv_ae import checkpoints, games, training
+from adv_ae.conditionals import Bernoulli, Gaussian
 from adv_ae.networks import MLP, Discriminator
 from adv_ae.priors import Normal
-from adv_ae.training import adam, fit, save_weights
 torch.set_num_threads(1)
-torch.manual_seed(0)
-game = games.AAE(Gaussian(MLP(6, 8, 4, batch_norm=True)), Bernoulli(MLP(2, 8, 6)),
-                 Normal(2), Discriminator(2, 8, dropout=0.1))
-data = torch.rand(64, 6)
-print("ready", flush=True)
-fit(game, data, adam(game, 1e-2), 400, 10, seed=1, checkpoint=sys.argv[1], every=5,
-    resume=True, schedules={"D": lambda i: 0.99**i},
-    callbacks=[lambda *_: time.sleep(float(sys.argv[3]))])
-save_weights(game, sys.argv[2])
-"""
+folder = sys.argv[1]
 
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
 
-def start(folder, out, pause):
-    command = [sys.executable, "-c", SCRIPT, str(folder), str(out), str(pause)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "ready\n"
-    return process
+def arm(where, name, count):
+    plain, calls = getattr(where, name), []
+    def counted(*args, **kw):
+        calls.append(1)
+        if len(calls) == count:
+            die()
+        return plain(*args, **kw)
+    setattr(where, name, counted)
 
-
-def newest(folder):
-    return max(folder.glob("step-*"), default=None)
-
-
-def test_a_killed_run_ends_where_an_uninterrupted_one_does(tmp_path):
-    whole = start(tmp_path / "whole", tmp_path / "whole.safetensors", 0)
-    folder, out = tmp_path / "killed", tmp_path / "killed.safetensors"
-    moments = random.Random(0)
-    for _ in range(3):  # at random moments, amid steps and amid writing
-        with start(folder, out, 0.005) as process:
-            last = newest(folder)
-            while newest(folder) == last:
-                time.sleep(0.01)
-            time.sleep(moments.uniform(0, 0.2))
-            process.send_signal(signal.SIGKILL)
-        assert process.returncode == -signal.SIGKILL
-    (folder / "draft-000000999").mkdir()  # what a kill amid writing leaves
-    with whole, start(folder, out, 0) as process:
-        pass
-    assert process.returncode == whole.returncode == 0
-    a, b = load_file(tmp_path / "whole.safetensors"), load_file(out)
-    assert set(a) == set(b)
-    for name in a:
-        assert torch.equal(a[name], b[name]), name
-
-
-@pytest.mark.parametrize("moment", ["save_model", "torch.save", "os.replace"])
-def test_a_kill_amid_writing_keeps_the_last_good_checkpoint(tmp_path, moment):
-    patch = (
-        "import os, signal, torch, adv_ae.training as t\n"
-        "def die(*a, **k): os.kill(os.getpid(), signal.SIGKILL)\n"
-        "def arm(game, i, losses):\n"
-        "    if i == 17:\n"
-        f"        t.{moment} = die\n"
+def run(name, after=None):
+    '''`after`: seconds until the kill, or (module, function, number of its call).'''
+    torch.manual_seed(0)
+    q = Gaussian(MLP(6, 8, 4, batch_norm=True))
+    D = Discriminator(2, 8, dropout=0.1)
+    game = games.AAE(q, Bernoulli(MLP(2, 8, 6)), Normal(2), D)
+    streams = torch.rand(64, 6)
+    if isinstance(after, float):
+        signal.signal(signal.SIGALRM, lambda *_: die())
+        signal.setitimer(signal.ITIMER_REAL, after)
+    elif after:
+        arm(*after)
+    training.fit(
+        game, streams, training.adam(game, 1e-2), 60, 10, seed=1, every=5,
+        checkpoint=f"{folder}/{name}", resume=True, schedules={"D": lambda i: 0.99**i},
     )
-    script = patch + SCRIPT.replace("callbacks=[", "callbacks=[arm, ")
-    script = script.replace("400, 10", "40, 10")
-    folder, out = tmp_path / "run", tmp_path / "w"
-    command = [sys.executable, "-c", script, str(folder), str(out), "0"]
-    assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
-    names = sorted(p.name for p in folder.glob("step-*"))
-    assert names == ["step-000000010", "step-000000015"]
-    command[2] = SCRIPT.replace("400, 10", "40, 10")
-    assert subprocess.run(command, capture_output=True).returncode == 0
-    other = [
-        sys.executable,
-        "-c",
-        command[2],
-        str(tmp_path / "w2"),
-        str(tmp_path / "o"),
-        "0",
+    training.save_weights(game, f"{folder}/{name}.safetensors")
+
+def forked(*args):
+    '''Exit status of a run in a process of its own.'''
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            run(*args)
+            status = 0
+        finally:
+            os._exit(status)
+    return os.waitpid(child, 0)[1]
+
+report = {"whole": forked("whole")}
+moments = random.Random(0)
+report["random"] = [forked("random", moments.uniform(0.02, 0.3)) for _ in range(6)]
+report["random"].append(forked("random"))
+SPOTS = {
+    "fsync": (os, "fsync"), "replace": (os, "replace"), "rmtree": (os, "rmdir"),
+    "mkdir": (os, "mkdir"), "weights": (checkpoints, "save_model"),
+    "state": (torch, "save"), "unlink": (os, "unlink"), "step": (training, "step"),
+}
+for name, spot in SPOTS.items():
+    report[name] = [forked(name, (*spot, n)) for n in (1, 7, 12)] + [forked(name)]
+print(json.dumps(report))
+"""
+SPOTS = ("fsync", "replace", "rmtree", "mkdir", "weights", "state", "unlink", "step")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(folder)],
+        capture_output=True,
+        text=True,
+        env={k: v for k, v in os.environ.items() if not k.startswith("COV")},
+    )
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", ["random", *SPOTS])
+def test_a_killed_run_ends_where_an_uninterrupted_one_does(runs, name):
+    folder, statuses = runs
+    assert statuses["whole"] == 0
+    killed = statuses[name].count(signal.SIGKILL)
+    assert killed >= (3 if name == "step" else 1), statuses[name]
+    assert statuses[name][-1] == 0
+    whole, other = (load_file(folder / f"{n}.safetensors") for n in ("whole", name))
+    assert whole.keys() == other.keys()
+    for key in whole:
+        assert torch.equal(whole[key], other[key]), key
+    kept = sorted(p.name for p in (folder / name).iterdir())
+    assert kept == ["step-000000055", "step-000000060"]
+    logs = [
+        torch.load(folder / n / kept[1] / "state.pt", weights_only=True)["log"]
+        for n in ("whole", name)
     ]
-    assert subprocess.run(other, capture_output=True).returncode == 0
-    a, b = load_file(out), load_file(tmp_path / "o")
-    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert torch.equal(*logs) and logs[0].shape == (60, 3)
