@@ -4,7 +4,7 @@ nowhere else.
 Figures are drawn on a white card, so that black data stay legible in dark mode, too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-# Okabe-Ito, legible to the colour-blind; each colour means one thing everywhere.
+# Okabe-Ito, legible to the color-blind; each color means one thing everywhere.
 PRIOR = "#7f7f7f"
 POSTERIOR = "#0072B2"  # aggregated posterior, codes
 DATA = "#000000"
@@ -108,7 +108,7 @@ def points(
 
     Args:
         z: (N, 2).
-        labels: (N,) classes, coloured by `CLASSES`; None: all in `color`.
+        labels: (N,) classes, colored by `CLASSES`; None: all in `color`.
         ax: where; None makes a figure.
         size: of a dot, in points squared.
         **kw: to `Axes.scatter`, such as `label`.
@@ -164,6 +164,35 @@ def seeds(
     runs_ = np.stack([array(r) for r in runs])
     ax.plot(array(x), runs_.T, color=color, lw=0.6, alpha=0.5)
     ax.plot(array(x), runs_.mean(0), color=color, lw=2.0, label=label)
+    return ax
+
+
+def strip(
+    runs: Mapping[str, ArrayLike],
+    ax: Axes | None = None,
+    truth: float | None = None,
+    label: str = "",
+) -> Axes:
+    """A number of several methods, every seed a dot: no seed hides behind a mean.
+
+    Args:
+        runs: {method: one number a seed}, one row each, from above.
+        ax: where; None makes a figure.
+        truth: what the number should be, a line in the color of `TRUTH`.
+        label: of the axis.
+    """
+    import seaborn as sns  # slow to import, and only this figure wants it
+
+    ax = ax or figure(height=0.5 + 0.32 * len(runs))[1]
+    rows = {name: array(values) for name, values in runs.items()}
+    if truth is not None:
+        ax.axvline(truth, color=TRUTH, lw=1.0)
+    colors = [METHODS[k % len(METHODS)] for k in range(len(rows))]
+    look: dict[str, Any] = {"data": rows, "ax": ax, "orient": "h"}
+    sns.stripplot(**look, palette=colors, size=5, alpha=0.6, jitter=False)
+    mean = {"marker": "|", "markersize": 13, "linestyle": "none", "color": DATA}
+    sns.pointplot(**look, errorbar=None, **mean)
+    ax.set_xlabel(label)
     return ax
 
 
