@@ -89,6 +89,11 @@ def parser() -> argparse.ArgumentParser:
         type=_rates,
         help="learning rate of all players (1e-3), or of some (D=1e-3,G=5e-4)",
     )
+    p.add_argument(
+        "--constant",
+        action="store_true",
+        help="keep the learning rates; else they fall to 0 over the second half",
+    )
     p.add_argument("--seed", type=_seed, default=0, help="default: 0")
     p.add_argument("--latent", type=_positive, metavar="N", help="dimension of z")
     p.add_argument("--posterior", help="deterministic, gaussian or universal")
@@ -175,6 +180,7 @@ def _train(args: argparse.Namespace) -> None:
         steps=args.steps,
         batch_size=args.batch_size,
         lr=args.lr,
+        constant=args.constant,
         seed=args.seed,
         latent=args.latent,
         posterior=args.posterior,

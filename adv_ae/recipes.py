@@ -267,6 +267,7 @@ class Recipe:
         steps, batch_size, seed: of `fit`; a method with another before it (`first`)
             plays as many steps in each stage.
         lr: {player: learning rate}.
+        constant: the rates stay; else they fall to 0 over the second half of the run.
         betas: of Adam.
         every: steps between checkpoints.
     """
@@ -277,6 +278,7 @@ class Recipe:
     steps: int
     batch_size: int
     lr: Mapping[str, float] = field(hash=False)
+    constant: bool
     betas: tuple[float, float]
     seed: int
     every: int
@@ -294,6 +296,7 @@ def recipe(
     steps: int = 2000,
     batch_size: int | None = None,
     lr: float | Mapping[str, float] | None = None,
+    constant: bool = False,
     seed: int = 0,
     latent: int | None = None,
     posterior: str | None = None,
@@ -313,6 +316,7 @@ def recipe(
         steps: how many.
         batch_size: rows a batch.
         lr: learning rate of all players, or of some, which leaves the others theirs.
+        constant: do not let the rates fall.
         seed: of weights and batches.
         latent: dimension of z.
         posterior: one of `POSTERIORS`.
@@ -351,6 +355,7 @@ def recipe(
         steps=steps,
         batch_size=batch_size or m.batch_size,
         lr=_rates(m, lr),
+        constant=constant,
         betas=m.betas,
         seed=seed,
         every=every,

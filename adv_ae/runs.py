@@ -34,6 +34,7 @@ from adv_ae.training import (
     CheckpointError,
     History,
     adam,
+    falling,
     fit,
     load_weights,
     save_weights,
@@ -139,6 +140,7 @@ def train(
     stages: dict[str, Game] = {recipe.method: game}
     if method.first is not None:  # the same q, p and prior
         stages = {"first": method.first(game.q, game.p, game.prior)} | stages
+    fall = None if recipe.constant else falling(recipe.steps)
     histories = {}
     for stage, played in stages.items():
         last = played is game
@@ -149,6 +151,7 @@ def train(
             recipe.steps,
             recipe.batch_size,
             seed=recipe.seed,
+            schedules=fall and dict.fromkeys(played.players, fall),
             progress=progress,
             checkpoint=folder / "checkpoint" / stage,
             every=recipe.every,

@@ -28,6 +28,7 @@ __all__ = [
     "History",
     "TrainingError",
     "adam",
+    "falling",
     "fit",
     "load_weights",
     "save_weights",
@@ -75,6 +76,18 @@ def sgd(
         player: torch.optim.SGD(game.weights(player), rate, momenta[player])
         for player, rate in rates.items()
     }
+
+
+def falling(steps: int) -> Callable[[int], float]:
+    """A schedule for `fit`: 1 for the first half of the run, then straight to 0.
+
+    Players that circle each other at a constant rate settle as it falls.
+
+    Example:
+        >>> [falling(8)(i) for i in (0, 4, 6, 8)]
+        [1.0, 1.0, 0.5, 0.0]
+    """
+    return lambda i: min(1.0, 2 - 2 * i / steps)
 
 
 def _by_player(game: Game, given: float | Mapping[str, float]) -> dict[str, float]:

@@ -67,6 +67,18 @@ def test_a_run_folder_holds_all_that_was_promised(aae):
     assert config["setup"]["hidden"] == [8] and config["data"] == "digits"
 
 
+def test_rates_fall_over_the_second_half_unless_told_otherwise(aae, tmp_path):
+    assert run("train", "aae", "--out", tmp_path / "run", "--constant", *SMALL) == 0
+    losses = [
+        np.genfromtxt(folder / "losses.csv", delimiter=",", names=True)[
+            "reconstruction"
+        ]
+        for folder in (aae, tmp_path / "run")
+    ]
+    equal = (losses[0] == losses[1]).tolist()
+    assert equal == [True] * 8 + [False] * 4  # the 8th step is the first slower one
+
+
 def test_the_figures_are_what_they_say(aae):
     report = json.loads((aae / "metrics.json").read_text())
     _, game = runs.load(aae)
