@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: book serve test notebooks lint clean help
+.PHONY: book serve test notebooks mutants lint clean help
 
 # One thread: the networks of the small size run slower on two, and drift more between machines.
 export OMP_NUM_THREADS ?= 1
@@ -54,6 +54,9 @@ test: $(READY)  ## every notebook strictly, unit tests, doctests, laws of form, 
 NB ?=
 notebooks: $(READY)  ## execute all notebooks and store their outputs, or one: NB=book/02_bound.ipynb
 	@$(BIN)/python scripts/notebooks.py $(NB)
+
+mutants: $(READY)  ## break lines on purpose, and see that tests and notebooks notice (half an hour)
+	@$(BIN)/python scripts/mutants.py $(ARGS)
 
 lint: $(READY)  ## ruff, ruff format and mypy
 	@$(BIN)/ruff check .

@@ -76,7 +76,7 @@ class RBM(Game):
 
     @torch.no_grad()
     def kernel(self) -> Tensor:
-        """The law of one round, T[v, v'] = sum_h p(h|v) p(v'|h): (2^V, 2^V)."""
+        """The law of one round, `T[v, v'] = sum_h p(h|v) p(v'|h)`: (2^V, 2^V)."""
         v, h = self._states(len(self.b)), self._states(len(self.c))
         return _bernoulli(v @ self.W + self.c, h) @ _bernoulli(h @ self.W.T + self.b, v)
 

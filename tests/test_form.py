@@ -122,6 +122,13 @@ def test_the_slots_stand_in_order(path):
 
 
 @chapter
+def test_what_folds_has_a_title(path):
+    """A `prf:proof` of class dropdown has none, and stops the page's script there."""
+    for block in re.findall(r"(?s)\{prf:proof\}.*?```", prose(path)):
+        assert ":class: dropdown" not in block, block
+
+
+@chapter
 def test_every_exercise_has_a_solution_and_a_checker(path):
     exercises = re.findall(r"\{exercise\}.*\n(?:.*\n)*?:label: (\S+)", prose(path))
     solutions = re.findall(r"\{solution\} (\S+)", prose(path))

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import itertools
 import os
 import re
 import shutil
@@ -22,26 +23,15 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-KNOWN = (
-    "THEBE_JS_URL",
-    "invalid theme mode",
-)  # Jupyter Book 1 says these on every page
+KNOWN = ("THEBE_JS_URL", "invalid theme mode")  # Jupyter Book 1, on every page
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     out = tmp_path_factory.mktemp("site")
     book = str(Path(sys.executable).with_name("jupyter-book"))
-    command = [
-        book,
-        "build",
-        ".",
-        "-W",
-        "-n",
-        "--keep-going",
-        "--path-output",
-        str(out),
-    ]
+    flags = ("-W", "-n", "--keep-going")
+    command = [book, "build", ".", *flags, "--path-output", str(out)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return out / "_build" / "html"
@@ -64,7 +54,8 @@ def address(site):
 
 @pytest.fixture(scope="module")
 def browser():
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next(filter(None, map(shutil.which, names)), None)
     if program is None:
         reason = "needs Chromium: apt-get install chromium (Debian), then run again"
         if os.environ.get("ADV_AE_REQUIRE_BROWSER"):
@@ -77,22 +68,26 @@ def browser():
 
 
 def open_page(browser, address, name, **options):
-    """A page with everything beyond this machine refused, and what its console said."""
+    """A page that gets nothing but this site; what its console says, what it wanted."""
     page = browser.new_page(**options)
     errors, outside = [], []
 
-    def route(r):
-        if r.request.url.startswith((address, "data:", "blob:")):
-            r.continue_()
+    def route(request):
+        if request.request.url.startswith((address, "data:", "blob:")):
+            request.continue_()
         else:
-            outside.append(r.request.url)
-            r.abort()
+            outside.append(request.request.url)
+            request.abort()
+
+    def hear(text):
+        if not any(known in text for known in KNOWN):
+            errors.append(text)
 
     page.route("**/*", route)
-    page.on("pageerror", lambda e: errors.append(str(e)))
-    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda e: hear(str(e)))
+    page.on("console", lambda m: hear(m.text) if m.type == "error" else None)
     page.goto(f"{address}/book/{name}.html", wait_until="load")
-    return page, [e for e in errors if not any(k in e for k in KNOWN)], outside
+    return page, errors, outside
 
 
 def pages(site):
@@ -120,28 +115,153 @@ def test_every_picture_says_what_it_shows(site):
             assert len(re.search(r'alt="([^"]*)"', tag).group(1)) >= 30, page.name
 
 
-def test_equations_are_typeset_with_no_network(browser, site, address):
-    page, errors, _ = open_page(browser, address, "00_start")
-    page.wait_for_selector("mjx-container", timeout=20_000)
-    assert page.locator("mjx-container").count() > 3
-    assert page.locator("mjx-merror").count() == 0
-    red = "c => [...c.querySelectorAll('[style*=\"red\"]')].length"
-    assert sum(c.evaluate(red) for c in page.locator("mjx-container").all()) == 0
-    assert not errors
-    page.close()
+def equations_are_typeset(page):
+    page.evaluate("window.MathJax && MathJax.startup.promise")
+    written = page.locator(".math").count()
+    assert page.locator("mjx-container").count() >= written, page.url
+    # An unknown macro is set in red; only a syntax error is an mjx-merror.
+    red = page.locator('mjx-container [style*="red"], mjx-merror')
+    assert red.count() == 0, (page.url, red.first.evaluate("c => c.outerHTML"))
+    return written
 
 
-def test_nothing_scrolls_sideways_on_a_phone(browser, site, address):
-    for path in pages(site):
-        page, _, _ = open_page(
-            browser, address, path.stem, viewport={"width": 390, "height": 800}
-        )
+def test_every_page_reads_on_a_phone_and_without_a_network(browser, site, address):
+    equations = {}
+    for name in (p.stem for p in pages(site)):
+        phone = {"width": 390, "height": 800}
+        page, errors, outside = open_page(browser, address, name, viewport=phone)
+        equations[name] = equations_are_typeset(page)
         width = page.evaluate("document.scrollingElement.scrollWidth")
-        assert width <= 392, (path.stem, width)
+        assert width <= 392, (name, width)
+        assert not errors and not outside, (name, errors, outside)
         page.close()
+    assert equations["00_start"] > 3
+
+
+def test_the_site_opens_as_a_file(browser, site):
+    page, _, outside = open_page(browser, site.as_uri(), "00_start")
+    assert equations_are_typeset(page) > 3 and not outside
+    page.close()
 
 
 def test_chapters_open_on_colab(site):
     html = (site / "book" / "00_start.html").read_text()
     link = "https://colab.research.google.com/github/adv-ae/adv-ae/blob/main/book/"
     assert f"{link}00_start.ipynb" in html
+
+
+def notebooks(mark):
+    """The notebooks whose stored outputs hold that mark."""
+    return [p.stem for p in sorted(ROOT.glob("book/*.ipynb")) if mark in p.read_text()]
+
+
+@pytest.mark.parametrize("name", notebooks("adv-ae-explorer"))
+def test_the_explorer_answers_to_pointer_keys_and_touch(browser, address, name):
+    page, errors, outside = open_page(browser, address, name, has_touch=True)
+    explorer = page.locator("div.adv-ae-explorer").first
+    plane = explorer.locator("canvas.adv-ae-plane")
+    picture = explorer.locator("canvas.adv-ae-image").element_handle()
+    assert plane.get_attribute("aria-label") and plane.get_attribute("role")
+    plane.scroll_into_view_if_needed()
+    box = plane.bounding_box()
+
+    def place(right, down):
+        return box["x"] + right * box["width"], box["y"] + down * box["height"]
+
+    def drag():
+        page.mouse.move(*place(0.3, 0.3))
+        page.mouse.down()
+        page.mouse.move(*place(0.7, 0.6))
+        page.mouse.up()
+
+    def press():
+        plane.focus()
+        for key in ("ArrowLeft", "ArrowUp", "ArrowLeft"):
+            page.keyboard.press(key)
+
+    def tap():
+        page.touchscreen.tap(*place(0.4, 0.7))
+
+    for move in (drag, press, tap):
+        before = picture.evaluate("c => c.toDataURL()")
+        move()
+        page.wait_for_function(
+            "([c, before]) => c.toDataURL() !== before",
+            arg=[picture, before],
+            timeout=5_000,
+        )
+    assert not errors and not outside, (errors, outside)
+    page.close()
+
+
+PHONE = {
+    "viewport": {"width": 390, "height": 800},
+    "device_scale_factor": 3,
+    "is_mobile": True,
+    "has_touch": True,
+}
+
+
+def swipe(page, *path):
+    """One finger along a path of points of the window, as a touch screen reports it."""
+    screen = page.context.new_cdp_session(page)
+
+    def touch(kind, *points):
+        there = [{"x": x, "y": y} for x, y in points]
+        screen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": there})
+
+    touch("touchStart", path[0])
+    for (x0, y0), (x1, y1) in itertools.pairwise(path):
+        for t in (i / 8 for i in range(1, 9)):
+            touch("touchMove", (x0 + t * (x1 - x0), y0 + t * (y1 - y0)))
+    touch("touchEnd")
+    screen.detach()
+
+
+@pytest.mark.parametrize("name", notebooks("adv-ae-explorer"))
+def test_on_a_phone_a_swipe_scrolls_and_the_ring_moves(browser, address, name):
+    page, errors, _ = open_page(browser, address, name, **PHONE)
+    explorer = page.locator("div.adv-ae-explorer").first
+    plane, said = (explorer.locator(f".adv-ae-{part}") for part in ("plane", "z"))
+    plane.evaluate("c => c.scrollIntoView({ block: 'center', behavior: 'instant' })")
+    box, scrolled = plane.bounding_box(), page.evaluate("scrollY")
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+
+    def place(right, down):
+        return box["x"] + right * box["width"], box["y"] + down * box["height"]
+
+    swipe(page, place(0.5, 0.5), place(0.5, 0.2), place(0.7, 0.2))
+    there = said.inner_text()
+    z = [float(v) for v in re.findall(r"\d+\.\d\d", there)]
+    assert z == pytest.approx([1.2, 1.8], abs=0.05) and not errors
+    assert page.evaluate("scrollY") == scrolled
+    swipe(page, place(0.3, 0.9), place(0.3, 0.1))
+    page.wait_for_function("before => scrollY > before + 50", arg=scrolled)
+    assert said.inner_text() == there
+    page.close()
+
+
+@pytest.mark.parametrize("name", notebooks("adv-ae-explorer"))
+def test_without_scripts_the_explorer_is_a_picture(browser, address, name):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{address}/book/{name}.html")
+    picture = page.locator("div.adv-ae-explorer img.adv-ae-fallback").first
+    assert len(picture.get_attribute("alt")) >= 30
+    box = picture.bounding_box()
+    assert 200 < box["width"] < 600 and 200 < box["height"] < 600
+    context.close()
+
+
+@pytest.mark.parametrize("name", notebooks("vnd.jupyter.widget-view+json"))
+def test_widgets_are_alive_with_no_kernel_and_no_network(browser, address, name):
+    page, errors, outside = open_page(browser, address, name)
+    page.wait_for_selector(".jupyter-widgets", timeout=20_000)
+    for picture in page.locator(".jupyter-widgets.widget-image").all():
+        assert picture.bounding_box()["width"] < 400  # a box would stretch it
+    handle = page.locator(".jupyter-widgets .noUi-handle").first
+    before = handle.get_attribute("aria-valuenow")
+    handle.press("ArrowRight")
+    assert handle.get_attribute("aria-valuenow") != before
+    assert not errors and not outside, (errors, outside)
+    page.close()

@@ -1,0 +1,171 @@
+"""The explorer that needs no kernel: HTML, with the decoder and its code inside."""
+
+import base64
+import html
+import json
+import re
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from adv_ae.explore.layers import array, check_half, check_shape, halves, layers_of
+from adv_ae.explore.pictures import decoder, grey, png
+
+if TYPE_CHECKING:
+    import IPython.display
+
+LIMIT = 500_000  # bytes of one explorer
+SCALE = 16384  # points are int16, in units of extent / SCALE: the plane twice over
+
+
+def latent_plane(
+    net: nn.Module,
+    shape: tuple[int, int],
+    *,
+    extent: float = 3.0,
+    name: str = "latent-plane",
+    points: Tensor | None = None,
+    labels: Tensor | None = None,
+    grid: int = 15,
+    limits: tuple[float, float] = (0.0, 1.0),
+    title: str = "What the decoder draws at each code",
+) -> "IPython.display.HTML":
+    r"""Explorer of the square [-extent, extent]^2 of codes, decoded in the reader's
+    page.
+
+    Drag, tap or press the arrow keys: the picture is the mean of p(x|z) at the cross,
+    computed by inline JavaScript from the decoder's weights in half precision, and
+    within 0.01 a pixel of torch. The plane shows decoded pictures or, where `points`
+    are given, these, with a button to change over. Where scripts may not run (a
+    notebook that is not trusted), a still grid of pictures stands instead.
+
+    The same weights give the same bytes, and everything trained is in base64, which
+    the comparison of stored outputs masks.
+
+    Args:
+        net: a decoder on codes of two dimensions, in one of these forms: a game (its
+            `p`), a `conditionals.Bernoulli`, `Deterministic`, `FixedScaleGaussian` or
+            `Gaussian` (its mean), an `MLP` or an `nn.Sequential`. Known layers: linear,
+            batch norm right after a linear map (folded into it), dropout (left out),
+            ReLU, LeakyReLU, Tanh, Sigmoid.
+        shape: (height, width) of a picture.
+        extent: half the side of the square; z from -extent to extent.
+        name: id of the element, lower-case letters, digits and hyphens; one a page.
+        points: (N, 2) codes to be shown; None for none.
+        labels: (N,) classes 0, 1, ... of the points, which color them; None for none.
+        grid: pictures a side, in the plane and in the still grid.
+        limits: values drawn white and black; (-1, 1) for a decoder that ends in tanh.
+        title: above the plane, and its name for those who cannot see it.
+
+    Returns:
+        What a notebook displays. Its `.data` is the HTML, at most 500 KB.
+
+    Raises:
+        TypeError: a decoder or a layer of another kind.
+        ValueError: codes that are not of two dimensions, a `shape` that is not the
+            decoder's, a bad `name`, `points`, `labels` or `limits`, weights that half
+            precision cannot hold, more than 500 KB.
+    """
+    from IPython.display import HTML
+
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+        raise ValueError(f"name {name!r}: lower-case letters, digits and hyphens only.")
+    if not extent > 0 or grid < 1 or not limits[0] < limits[1]:
+        raise ValueError(
+            f"extent {extent} and grid {grid} must be positive, and the first of "
+            f"limits {limits} below the second."
+        )
+    p = decoder(net)
+    layers = layers_of(p)
+    check_shape(layers, shape)
+    pictures = check_half(p, layers, _grid(extent, grid))
+    codes, classes = _points(points, labels, extent)
+    packed = b"".join(halves(w) + halves(b) for w, b, _, _ in layers) + codes
+    spec = {
+        "name": name,
+        "title": title,
+        "shape": list(shape),
+        "extent": extent,
+        "grid": grid,
+        "limits": list(limits),
+        "layers": [[w.shape[1], w.shape[0], act, slope] for w, _, act, slope in layers],
+        "points": 0 if points is None else len(points),
+        "classes": classes,
+        "payload": _base64(packed.ljust(180, b"\0")),  # long enough to be masked
+    }
+    alt = (
+        f"{title}: a still grid of {grid} by {grid} pictures, each decoded from a code "
+        f"of the square from -{extent:g} to {extent:g}; the first coordinate grows to "
+        "the right, the second upwards."
+    )
+    still = _tiles(grey(pictures, limits).reshape(-1, *shape), grid)
+    page = _page(spec, alt, _base64(png(still)))
+    if len(page.encode()) > LIMIT:
+        weights = sum(w.size + b.size for w, b, _, _ in layers)
+        raise ValueError(
+            f"the explorer would take {len(page.encode()) / 1000:.0f} KB, more than "
+            f"{LIMIT // 1000} KB: the decoder has {weights} weights. Take narrower "
+            "hidden layers (2-64-128-784 fits), a smaller `grid`, or `live_plane`."
+        )
+    return HTML(page)
+
+
+def _points(
+    points: Tensor | None, labels: Tensor | None, extent: float
+) -> tuple[bytes, int]:
+    """The points and their classes as bytes, and how many classes there are."""
+    if points is None:
+        if labels is not None:
+            raise ValueError("labels are given, but no points.")
+        return b"", 0
+    z = array(points)
+    if z.ndim != 2 or z.shape[1] != 2 or not np.isfinite(z).all():
+        raise ValueError(f"points must be finite, (N, 2), not {z.shape}.")
+    units = np.clip(np.round(z / extent * SCALE), -32768, 32767).astype("<i2")
+    if labels is None:
+        return units.tobytes(), 0
+    y = array(labels)
+    if y.shape != z.shape[:1] or not np.isin(y, np.arange(100)).all():
+        raise ValueError("labels must be whole numbers from 0 to 99, one a point.")
+    return units.tobytes() + y.astype(np.uint8).tobytes(), int(y.max()) + 1
+
+
+def _grid(extent: float, grid: int) -> np.ndarray:
+    """Codes at the centers of the tiles, row by row, the top row first."""
+    along = extent * (2 * (np.arange(grid) + 0.5) / grid - 1)
+    first, second = np.meshgrid(along, along[::-1])
+    return np.stack([first.ravel(), second.ravel()], axis=1)
+
+
+def _tiles(pictures: np.ndarray, grid: int) -> np.ndarray:
+    """One picture out of grid * grid, row by row, each with a white margin."""
+    margin = max(1, max(pictures.shape[1:]) // 16)
+    sides = ((0, 0), (margin, margin), (margin, margin))
+    padded = np.pad(pictures, sides, constant_values=255)
+    _, height, width = padded.shape
+    rows = padded.reshape(grid, grid, height, width).transpose(0, 2, 1, 3)
+    return rows.reshape(grid * height, grid * width)
+
+
+def _page(spec: dict[str, Any], alt: str, still: str) -> str:
+    here = files("adv_ae.explore")
+    names = ("decode.js", "plane.js")
+    script = "".join(here.joinpath(n).read_text(encoding="utf-8") for n in names)
+    css = here.joinpath("plane.css").read_text(encoding="utf-8")
+    said = json.dumps(spec).replace("<", "\\u003c")  # no tag can close the script
+    look = "width:26rem;max-width:100%;background:#fff;border-radius:6px"
+    # The fallback stays where scripts are stripped; Lab leaves marked keys to us.
+    return (
+        f'<div class="adv-ae-explorer" id="{spec["name"]}" '
+        'data-lm-suppress-shortcuts="true">\n'
+        f"<style>\n{css}</style>\n"
+        f'<img class="adv-ae-fallback" style="{look}" alt="{html.escape(alt)}" '
+        f'src="data:image/png;base64,{still}">\n'
+        f"</div>\n<script>\n(() => {{\n{script}\nmount({said});\n}})();\n</script>\n"
+    )
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
