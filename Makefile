@@ -55,7 +55,7 @@ NB ?=
 notebooks: $(READY)  ## execute all notebooks and store their outputs, or one: NB=book/02_bound.ipynb
 	@$(BIN)/python scripts/notebooks.py $(NB)
 
-mutants: $(READY)  ## break lines on purpose, and see that tests and notebooks notice (half an hour)
+mutants: $(READY)  ## break lines on purpose, and see that tests and notebooks notice (15 minutes)
 	@$(BIN)/python scripts/mutants.py $(ARGS)
 
 lint: $(READY)  ## ruff, ruff format and mypy

@@ -1,6 +1,6 @@
 """Break one line at a time and see who notices: a test, and a notebook.
 
-    python scripts/mutants.py                  # every mutant; about half an hour
+    python scripts/mutants.py                  # every mutant; a quarter of an hour
     python scripts/mutants.py kl-sign aae-g    # some
 
 A mutant is one line of the package with a bug that people really write: a flipped
@@ -385,7 +385,8 @@ def judge(mutant: Mutant) -> dict[str, str]:
         shutil.copytree(ROOT, tree, ignore=SKIP)
         mutant.apply(tree)
         noticed = [first_test(tree), first_cell(tree, mutant.notebooks)]
-    row = [mutant.name, f"adv_ae/{mutant.file}", mutant.broken, *noticed]
+    module = mutant.file.removesuffix(".py").replace("/", ".")
+    row = [mutant.name, module, mutant.broken, *noticed]
     print(" | ".join(row), flush=True)
     return dict(zip(COLUMNS, row, strict=True))
 
