@@ -167,13 +167,14 @@ def seeds(
     return ax
 
 
-def strip(
+def swarm(
     runs: Mapping[str, ArrayLike],
     ax: Axes | None = None,
     truth: float | None = None,
     label: str = "",
 ) -> Axes:
-    """A number of several methods, every seed a dot: no seed hides behind a mean.
+    """A number of several methods, every seed a dot, equal ones side by side; the bar
+    is their mean, behind which no seed hides.
 
     Args:
         runs: {method: one number a seed}, one row each, from above.
@@ -189,7 +190,7 @@ def strip(
         ax.axvline(truth, color=TRUTH, lw=1.0)
     colors = [METHODS[k % len(METHODS)] for k in range(len(rows))]
     look: dict[str, Any] = {"data": rows, "ax": ax, "orient": "h"}
-    sns.stripplot(**look, palette=colors, size=5, alpha=0.6, jitter=False)
+    sns.swarmplot(**look, palette=colors, size=4)
     mean = {"marker": "|", "markersize": 13, "linestyle": "none", "color": DATA}
     sns.pointplot(**look, errorbar=None, **mean)
     ax.set_xlabel(label)

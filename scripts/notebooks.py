@@ -82,6 +82,7 @@ def execute(path: Path) -> dict[str, str]:
         kernel_name="python3",
         timeout=600,
         record_timing=False,
+        coalesce_streams=True,  # where a print is cut in two depends on the clock
         extra_arguments=["--log-level=ERROR"],  # every kernel warns of TCP
         resources={"metadata": {"path": str(path.parent)}},
     )

@@ -77,8 +77,8 @@ def test_pairs_stand_at_their_codes_and_cover_none():
     plots.plt.close("all")
 
 
-def test_a_strip_shows_every_seed_and_the_mean():
-    ax = plots.strip({"AE": [1.0, 2.0], "VAE": torch.tensor([2.0, 3.0, 7.0])}, truth=5)
+def test_a_swarm_shows_every_seed_and_the_mean():
+    ax = plots.swarm({"AE": [1.0, 2.0], "VAE": torch.tensor([2.0, 3.0, 7.0])}, truth=5)
     dots = [c.get_offsets()[:, 0].tolist() for c in ax.collections]
     assert sorted(d for row in dots for d in row) == [1.0, 2.0, 2.0, 3.0, 7.0]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["AE", "VAE"]
