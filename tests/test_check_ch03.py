@@ -1,30 +1,12 @@
 """Chapter 03's checkers: the printed solutions pass, plausible wrong answers fail."""
 
-import json
 import math
-import re
-from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from adv_ae.check import CheckError, ch03
-
-NOTEBOOK = Path(__file__).resolve().parent.parent / "book" / "03_vae.ipynb"
-
-
-@pytest.fixture(scope="module")
-def printed():
-    """What the solutions in the chapter define, run as they are printed."""
-    cells = json.loads(NOTEBOOK.read_text())["cells"]
-    prose = "\n".join("".join(c["source"]) for c in cells)
-    blocks = re.findall(r"\{solution\} ex-03-\d.*?```python\n(.*?)```", prose, re.S)
-    assert len(blocks) == 5
-    names: dict = {}
-    for block in blocks:
-        exec(block, names)
-    return names
 
 
 def test_the_printed_solutions_pass(printed, capsys):

@@ -1,9 +1,6 @@
 """Chapter 04's checkers: the printed solutions pass, plausible wrong answers fail."""
 
-import json
 import math
-import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,21 +9,6 @@ from torch import nn
 from adv_ae.check import CheckError, ch04
 from adv_ae.divergences import fake, real
 from adv_ae.games import AAE
-
-NOTEBOOK = Path(__file__).resolve().parent.parent / "book" / "04_aae.ipynb"
-
-
-@pytest.fixture(scope="module")
-def printed():
-    """What the solutions in the chapter define, run as they are printed."""
-    cells = json.loads(NOTEBOOK.read_text())["cells"]
-    prose = "\n".join("".join(c["source"]) for c in cells)
-    blocks = re.findall(r"\{solution\} ex-04-\d.*?```python\n(.*?)```", prose, re.S)
-    assert len(blocks) == 6
-    names: dict = {}
-    for block in blocks:
-        exec(block, names)
-    return names
 
 
 def test_the_printed_solutions_pass(printed, capsys):

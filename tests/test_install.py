@@ -20,6 +20,8 @@ game = games.AAE(Gaussian(MLP(64, 32, 4)), Bernoulli(MLP(2, 32, 64)), Normal(2),
                  Discriminator(2, 32))
 adam = {k: torch.optim.Adam(game.weights(k)) for k in game.players}
 print(sorted(step(game, adam, torch.rand(10, 64))))
+from adv_ae.explore import latent_plane
+assert "mount(" in latent_plane(game, (8, 8)).data  # its script is in the wheel
 """
 
 
