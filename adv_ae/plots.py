@@ -184,13 +184,13 @@ def swarm(
     """
     import seaborn as sns  # slow to import, and only this figure wants it
 
-    ax = ax or figure(height=0.5 + 0.32 * len(runs))[1]
+    ax = ax or figure(height=0.5 + 0.6 * len(runs))[1]  # room for ten equal ones
     rows = {name: array(values) for name, values in runs.items()}
     if truth is not None:
         ax.axvline(truth, color=TRUTH, lw=1.0)
     colors = [METHODS[k % len(METHODS)] for k in range(len(rows))]
     look: dict[str, Any] = {"data": rows, "ax": ax, "orient": "h"}
-    sns.swarmplot(**look, palette=colors, size=4)
+    sns.swarmplot(**look, palette=colors, size=3.2)
     mean = {"marker": "|", "markersize": 13, "linestyle": "none", "color": DATA}
     sns.pointplot(**look, errorbar=None, **mean)
     ax.set_xlabel(label)

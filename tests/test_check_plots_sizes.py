@@ -79,6 +79,8 @@ def test_pairs_stand_at_their_codes_and_cover_none():
 
 def test_a_swarm_shows_every_seed_and_the_mean():
     ax = plots.swarm({"AE": [1.0, 2.0], "VAE": torch.tensor([2.0, 3.0, 7.0])}, truth=5)
+    ten = plots.swarm(dict.fromkeys(("a", "b", "c", "d", "e", "f"), [8.0] * 10))
+    ten.figure.canvas.draw()  # seaborn warns here of dots that find no place
     dots = [c.get_offsets()[:, 0].tolist() for c in ax.collections]
     assert sorted(d for row in dots for d in row) == [1.0, 2.0, 2.0, 3.0, 7.0]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["AE", "VAE"]
