@@ -121,8 +121,8 @@ def parser() -> argparse.ArgumentParser:
         "--threads",
         type=_positive,
         metavar="N",
-        help="of the CPU (default: 1 for hidden layers below 512, which on one run "
-        "faster; else torch's own)",
+        help="of the CPU (default: 1 for hidden layers below 512, which run faster on "
+        "one; else torch's own)",
     )
     p.add_argument("--quiet", action="store_true", help="no bar, no figures")
 
