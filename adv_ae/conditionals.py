@@ -8,7 +8,7 @@ step.
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Independent, Normal
+from torch.distributions import Distribution, Independent, Normal
 
 from adv_ae.distributions import BernoulliPixels, Delta, MeanCategorical
 
@@ -105,3 +105,29 @@ class Noisy(Conditional):
         eta = torch.randn(len(x), self.noise, device=x.device, dtype=x.dtype)
         out = self.net(*given, eta)
         return Delta(out, event_dim=out.dim() - 1)
+
+
+class TwoHeads(nn.Module):
+    """q(y|x) and q(z|x) on one trunk: both heads see h = trunk(x) (AAE figure 8).
+
+    Args:
+        trunk: network x -> h.
+        y: conditional on h, `Categorical`.
+        z: conditional on h: `Deterministic`, `Gaussian` or `Noisy`.
+
+    Example:
+        >>> from adv_ae.networks import MLP
+        >>> trunk = MLP(64, 100, 100, last=nn.ReLU())
+        >>> y, z = Categorical(MLP(100, 10)), Deterministic(MLP(100, 5))
+        >>> q_y, q_z = TwoHeads(trunk, y, z)(torch.rand(3, 64))
+        >>> q_y.probs.shape, q_z.rsample().shape
+        (torch.Size([3, 10]), torch.Size([3, 5]))
+    """
+
+    def __init__(self, trunk: nn.Module, y: nn.Module, z: nn.Module):
+        super().__init__()
+        self.trunk, self.y, self.z = trunk, y, z
+
+    def forward(self, x: Tensor) -> tuple[Distribution, Distribution]:
+        h = self.trunk(x)
+        return self.y(h), self.z(h)

@@ -67,6 +67,22 @@ class Discriminator(MLP):
         return super().forward(*given).squeeze(1)
 
 
+class GaussianNoise(nn.Module):
+    """x + std * noise while training, x itself in evaluation.
+
+    Args:
+        std: standard deviation; 0.3 on the input of AAE's semi-supervised encoder
+            (appendix A.2.1).
+    """
+
+    def __init__(self, std: float):
+        super().__init__()
+        self.std = std
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.std * torch.randn_like(x) if self.training else x
+
+
 def init_normal_(module: nn.Module, std: float = 0.01) -> nn.Module:
     """Draw all weight matrices from N(0, std^2) and set biases to 0, in place.
 

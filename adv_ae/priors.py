@@ -1,6 +1,7 @@
 """Priors p(z): modules with `sample(n)`, and `log_prob(z)` where the density is known.
 
-A prior with components takes `sample(n, component)` as well, `component` (n,) of int64.
+A `Mixture` has `k` components: `sample(n, component)` draws from those that are named,
+and `component(z)` tells which one z belongs to.
 """
 
 import math
@@ -36,6 +37,21 @@ class Prior(nn.Module):
             "methods that need log p(z), such as the VAE, cannot use it. The AAE can: "
             "it only needs samples."
         )
+
+
+class Mixture(Prior):
+    """Base of priors of `k` components of equal weight."""
+
+    k: int
+
+    def sample(self, n: int, component: Tensor | None = None) -> Tensor:
+        """n draws, (n, dim); `component` (n,) of int64 says of which component each
+        is, None: each of any."""
+        raise TypeError(f"{type(self).__name__} must define sample(n, component)")
+
+    def component(self, z: Tensor) -> Tensor:
+        """The component that each z belongs to, (N,) of int64."""
+        raise TypeError(f"{type(self).__name__} must define component(z)")
 
 
 class Normal(Prior):
@@ -93,7 +109,7 @@ class Uniform(Prior):
         return torch.where(inside, log_density, -torch.inf)
 
 
-class OneHot(Prior):
+class OneHot(Mixture):
     """Cat(1/K): one-hot rows of K entries."""
 
     eye: Tensor
@@ -106,11 +122,19 @@ class OneHot(Prior):
     def sample(self, n: int, component: Tensor | None = None) -> Tensor:
         return self.eye[_component(n, self.k, component, self.eye)]
 
+    def component(self, z: Tensor) -> Tensor:
+        """The largest entry, (N,): of softmax vectors the most probable class."""
+        return z.argmax(1)
+
+    def one_hot(self, labels: Tensor) -> Tensor:
+        """Labels (N,) of 0 .. K - 1 as rows, (N, K)."""
+        return self.eye[labels]
+
     def log_prob(self, z: Tensor) -> Tensor:
         return torch.full_like(z[:, 0], -math.log(self.k))
 
 
-class GaussianRing(Prior):
+class GaussianRing(Mixture):
     """Equal mixture of K 2-D Gaussians like petals, component k at angle 2 pi k / K
     (AAE figure 4).
 
@@ -161,8 +185,12 @@ class GaussianRing(Prior):
             _Normal(self.shift, self.scale, validate_args=False).log_prob(local).sum(2)
         )
 
+    def component(self, z: Tensor) -> Tensor:
+        """The component that z most likely comes from, (N,)."""
+        return self.log_prob_components(z).argmax(1)
 
-class SwissRoll(Prior):
+
+class SwissRoll(Mixture):
     """A curve that rolls up: r = radius sqrt(u), angle = 2 pi turns sqrt(u), u ~ U[0,
     1].
 
@@ -188,10 +216,21 @@ class SwissRoll(Prior):
     def sample(self, n: int, component: Tensor | None = None) -> Tensor:
         k = _component(n, self.k, component, self.noise)
         u = torch.rand(n, device=self.noise.device, dtype=self.noise.dtype)
-        root = ((k + u) / self.k).sqrt()
-        angle = 2 * math.pi * self.turns * root
-        z = self.radius * root.unsqueeze(1) * torch.stack([angle.cos(), angle.sin()], 1)
+        z = self._curve((k + u) / self.k)
         return z + self.noise * torch.randn_like(z)
+
+    def _curve(self, u: Tensor) -> Tensor:
+        """The curve at u in [0, 1], (N, 2)."""
+        root = u.sqrt()
+        angle = 2 * math.pi * self.turns * root
+        return (
+            self.radius * root.unsqueeze(1) * torch.stack([angle.cos(), angle.sin()], 1)
+        )
+
+    def component(self, z: Tensor) -> Tensor:
+        """The arc that is nearest to z, of each a hundred points, (N,)."""
+        u = torch.arange(0.5, 100 * self.k, device=z.device, dtype=z.dtype)
+        return torch.cdist(z, self._curve(u / (100 * self.k))).argmin(1) // 100
 
 
 def _component(n: int, k: int, component: Tensor | None, like: Tensor) -> Tensor:

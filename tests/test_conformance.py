@@ -10,12 +10,20 @@ import pytest
 import torch
 
 from adv_ae import games, step
-from adv_ae.conditionals import Bernoulli, Deterministic, Gaussian, Noisy
-from adv_ae.networks import MLP, Discriminator
-from adv_ae.priors import GaussianRing, Normal, SwissRoll, Uniform
+from adv_ae.conditionals import (
+    Bernoulli,
+    Categorical,
+    Deterministic,
+    Gaussian,
+    Noisy,
+    TwoHeads,
+)
+from adv_ae.networks import MLP, Discriminator, GaussianNoise
+from adv_ae.priors import GaussianRing, Normal, OneHot, SwissRoll, Uniform
 
-X, Z, H, N = 12, 2, 16, 20
+X, Z, H, N, K = 12, 2, 16, 20, 4
 x = torch.rand(N, X, generator=torch.Generator().manual_seed(0)).round()
+y = torch.arange(N) % K
 
 
 def gaussian():
@@ -42,6 +50,26 @@ def aae(q, prior):
     return games.AAE(q, pixels(), prior, Discriminator(Z, H))
 
 
+def label_informed(q, prior):
+    return games.LabelInformedAAE(q, pixels(), prior, Discriminator(Z + K + 1, H))
+
+
+def two_heads(z=None):
+    """q(y, z|x); the trunk with input noise, as in the paper."""
+    trunk = torch.nn.Sequential(GaussianNoise(0.3), MLP(X, H, H, last=torch.nn.ReLU()))
+    return TwoHeads(trunk, Categorical(MLP(H, K)), z or Deterministic(MLP(H, Z)))
+
+
+def clusters(game, *more, z=None, decoded=K + Z):
+    p = Bernoulli(MLP(decoded, H, X))
+    D_y, D_z = Discriminator(K, H), Discriminator(Z, H)
+    return game(two_heads(z), p, OneHot(K), Normal(Z), D_y, D_z, *more)
+
+
+def plane(game, *more):
+    return clusters(game, torch.randn(K, Z), *more, decoded=Z)
+
+
 GAMES = {
     "Autoencoder": lambda: games.Autoencoder(point(), pixels(), Normal(Z)),
     "VAE": lambda: games.VAE(gaussian(), pixels(), Normal(Z)),
@@ -65,7 +93,34 @@ GAMES = {
     "BiGAN": lambda: games.BiGAN(
         point(), picture(), Uniform(Z), Discriminator(X + Z, H)
     ),
+    "LabelInformedAAE ring": lambda: label_informed(gaussian(), GaussianRing(K)),
+    "LabelInformedAAE roll": lambda: label_informed(noisy(), SwissRoll(K)),
+    "SupervisedAAE": lambda: games.SupervisedAAE(
+        point(), Bernoulli(MLP(K + Z, H, X)), Normal(Z), Discriminator(Z, H), K
+    ),
+    "ClusteringAAE": lambda: clusters(games.ClusteringAAE),
+    "ClusteringAAE gaussian": lambda: clusters(
+        games.ClusteringAAE, z=Gaussian(MLP(H, 2 * Z))
+    ),
+    "SemiSupervisedAAE": lambda: clusters(games.SemiSupervisedAAE),
+    "SemiSupervisedAAE universal": lambda: clusters(
+        games.SemiSupervisedAAE, z=Noisy(MLP(H + 3, Z), noise=3)
+    ),
+    "DimensionReductionAAE": lambda: plane(games.DimensionReductionAAE, 4.0),
+    "SemiSupervisedDimensionReductionAAE": lambda: plane(
+        games.SemiSupervisedDimensionReductionAAE, 4.0
+    ),
+    "FixedHeadsAAE": lambda: plane(games.FixedHeadsAAE),
 }
+
+
+def batch(game):
+    """What the game's `play` takes."""
+    if isinstance(game, games.SemiSupervisedAAE):
+        return x, x[:8], y[:8]
+    if isinstance(game, games.LabelInformedAAE):
+        return x, torch.where(torch.arange(N) < 8, y, K)  # K: unlabelled
+    return (x, y) if isinstance(game, games.SupervisedAAE) else (x,)
 
 
 @pytest.fixture(params=GAMES)
@@ -80,7 +135,7 @@ def sgd(game, lr=0.05):
 
 def losses(game, seed=2):
     torch.manual_seed(seed)
-    return game.losses(x)
+    return game.losses(*batch(game))
 
 
 def state(game):
@@ -95,7 +150,7 @@ def test_every_class_of_the_package_is_here():
 
 def test_a_step_moves_exactly_the_players_weights(game):
     before = state(game)
-    report = step(game, sgd(game), x)
+    report = step(game, sgd(game), *batch(game))
     assert set(report) == set(game.players)
     assert all(v.shape == () and v.isfinite() for v in report.values())
     owned = {id(w) for k in game.players for w in game.weights(k)}
@@ -107,7 +162,7 @@ def test_each_player_alone_moves_only_its_own(game):
     for player in game.players:
         before, optimizers = state(game), sgd(game, lr=0.0)
         optimizers[player].param_groups[0]["lr"] = 0.05
-        step(game, optimizers, x)
+        step(game, optimizers, *batch(game))
         mine = {id(w) for w in game.weights(player)}
         for name, w in game.named_parameters():
             assert torch.equal(before[name], w) != (id(w) in mine), (player, name)
@@ -135,14 +190,14 @@ def test_each_player_descends_its_own_loss(game):
 def test_a_step_is_the_gradient_of_losses_for_the_first_turn(game):
     """The engine's move equals autograd's of the same loss at the same noise."""
     torch.manual_seed(2)
-    players = list(next(iter(game.play(x))))
+    players = list(next(iter(game.play(*batch(game)))))
     trial = copy.deepcopy(game)
     first = losses(trial)
     optimizers = sgd(game, lr=0.0)
     for player in players:
         optimizers[player].param_groups[0]["lr"] = 1.0
     torch.manual_seed(2)
-    turns = game.play(x)
+    turns = game.play(*batch(game))
     turn = next(turns)
     for player in players:
         assert torch.equal(turn[player], first[player])
@@ -152,7 +207,7 @@ def test_a_step_is_the_gradient_of_losses_for_the_first_turn(game):
     }
     before = {p: [w.detach().clone() for w in game.weights(p)] for p in players}
     torch.manual_seed(2)
-    step(game, optimizers, x)
+    step(game, optimizers, *batch(game))
     for p in players:
         for w, old, slope in zip(game.weights(p), before[p], want[p], strict=True):
             torch.testing.assert_close(w, old - slope, atol=1e-6, rtol=1e-5)
@@ -168,7 +223,7 @@ def test_the_order_of_players_in_a_turn_does_not_matter(game):
     other.__class__ = Backwards
     for g in (game, other):
         torch.manual_seed(3)
-        step(g, sgd(g), x)
+        step(g, sgd(g), *batch(g))
     for a, b in zip(game.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5)
 
@@ -179,7 +234,7 @@ def test_runs_repeat_by_seed(game):
         torch.manual_seed(4)
         optimizers = sgd(g)
         for _ in range(3):
-            step(g, optimizers, x)
+            step(g, optimizers, *batch(g))
     for a, b in zip(game.parameters(), other.parameters(), strict=True):
         assert torch.equal(a, b)
 
@@ -194,7 +249,9 @@ def test_samples_and_reconstructions_have_the_shape_of_data(game):
 
 def test_float64_stays_float64(game):
     game.double()
-    for name, value in game.losses(x.double()).items():
+    for name, value in game.losses(
+        *(t.double() if t.is_floating_point() else t for t in batch(game))
+    ).items():
         assert value.dtype == torch.float64, name
 
 
@@ -204,4 +261,4 @@ def test_a_blind_discriminator_costs_two_log_two(name):
     game = GAMES[name]()
     for w in game.weights("D"):
         torch.nn.init.zeros_(w)
-    assert game.losses(x)["D"].item() == pytest.approx(math.log(4), abs=1e-6)
+    assert game.losses(*batch(game))["D"].item() == pytest.approx(math.log(4), abs=1e-6)

@@ -25,6 +25,7 @@ from adv_ae.data.embedded import (
     swiss_roll,
     two_moons,
 )
+from adv_ae.data.labels import hide_labels, labelled_rows
 from adv_ae.data.rendered import glyphs
 
 __all__ = [
@@ -40,6 +41,8 @@ __all__ = [
     "gaussian_grid",
     "gaussian_ring",
     "glyphs",
+    "hide_labels",
+    "labelled_rows",
     "load",
     "mnist",
     "swiss_roll",

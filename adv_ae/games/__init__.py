@@ -1,7 +1,16 @@
 """The methods: one paper a file, each a `Game` whose `play` is the paper's algorithm
 box."""
 
-from adv_ae.games.aae import AAE
+from adv_ae.games.aae import (
+    AAE,
+    ClusteringAAE,
+    DimensionReductionAAE,
+    FixedHeadsAAE,
+    LabelInformedAAE,
+    SemiSupervisedAAE,
+    SemiSupervisedDimensionReductionAAE,
+    SupervisedAAE,
+)
 from adv_ae.games.ali import ALI
 from adv_ae.games.bigan import BiGAN
 from adv_ae.games.gan import GAN, AlternatingGAN, SaturatingGAN
@@ -21,7 +30,14 @@ __all__ = [
     "Autoencoder",
     "BiGAN",
     "Bidirectional",
+    "ClusteringAAE",
+    "DimensionReductionAAE",
+    "FixedHeadsAAE",
     "GMMNAutoencoder",
     "Generative",
+    "LabelInformedAAE",
     "SaturatingGAN",
+    "SemiSupervisedAAE",
+    "SemiSupervisedDimensionReductionAAE",
+    "SupervisedAAE",
 ]
