@@ -51,6 +51,7 @@ class Run:
         self.log = torch.full((steps, len(self.players)), torch.nan)
         self.log = self.log.to(game.weights(self.players[0])[0].device)
         self.seen = 0  # losses before this step are known to be finite
+        self.seconds = 0.0  # that the run had taken when it was last saved
         self.identity = {
             "game": type(game).__name__,
             "weights": {k: list(w.shape) for k, w in game.state_dict().items()},
@@ -97,8 +98,9 @@ class Run:
         last = f"the last good checkpoint is {good[-1]}" if good else "no checkpoint"
         return f"{last}. A smaller learning rate is the usual cure."
 
-    def save(self, step: int) -> None:
-        """Write the checkpoint of this step, then drop all but the last two."""
+    def save(self, step: int, seconds: float = 0.0) -> None:
+        """Write the checkpoint of this step, then drop all but the last two; `seconds`
+        is what the run has taken since it was loaded."""
         self.look(step)
         self._look_at_weights(step)
         assert self.folder is not None
@@ -110,7 +112,12 @@ class Run:
         torch.save(self._state(step), draft / "state.pt")
         names = ("weights.safetensors", "state.pt")
         sums = {n: hashlib.sha256((draft / n).read_bytes()).hexdigest() for n in names}
-        manifest = {"step": step, "run": self.identity, "sha256": sums}
+        manifest = {
+            "step": step,
+            "seconds": self.seconds + seconds,
+            "run": self.identity,
+            "sha256": sums,
+        }
         (draft / "manifest.json").write_text(json.dumps(manifest, indent=1))
         for path in (*draft.iterdir(), draft):
             _sync(path)
@@ -181,6 +188,7 @@ class Run:
         self.batches.load_state_dict(state["batches"])
         self.log[: manifest["step"]] = state["log"].to(self.log.device)
         self.seen = manifest["step"]
+        self.seconds = manifest["seconds"]
         torch.set_rng_state(state["rng"])
         if state["cuda rng"] and torch.cuda.is_available():
             torch.cuda.set_rng_state_all(state["cuda rng"])

@@ -1,12 +1,16 @@
-"""The command `adv-ae`: list, train, evaluate, sample."""
+"""The command `adv-ae`: list, train, evaluate, sample, reproduce."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from adv_ae import __version__
+
+if TYPE_CHECKING:
+    from adv_ae.recipes import Recipe
 
 # Heavy modules are imported by the command that needs them: `--help` is instant.
 
@@ -15,6 +19,8 @@ examples:
   adv-ae list
   adv-ae train aae --data digits --steps 2000 --out runs/aae
   adv-ae train aae --data mnist --latent 8 --lr G=5e-4,D=5e-4 --out runs/mnist
+  adv-ae train aae/semi-supervised-100 --size short
+  adv-ae reproduce aae/table2 --size paper --seeds 5
   adv-ae evaluate runs/aae --split test
   adv-ae sample runs/aae --n 64 --out samples.png
 """
@@ -76,14 +82,32 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    commands.add_parser("list", help="methods and data sets")
+    commands.add_parser("list", help="methods, data sets, the papers' experiments")
 
     p = commands.add_parser("train", help="train a method into a new run folder")
-    p.add_argument("method", metavar="METHOD", help="one of `adv-ae list`")
-    p.add_argument("--out", required=True, metavar="DIR", help="run folder")
-    p.add_argument("--data", default="digits", help="data set (default: digits)")
-    p.add_argument("--steps", type=_positive, default=2000, help="default: 2000")
+    p.add_argument(
+        "method", metavar="METHOD", help="a method or an experiment of `adv-ae list`"
+    )
+    p.add_argument(
+        "--out",
+        metavar="DIR",
+        help="run folder (default: of an experiment runs/EXPERIMENT/SIZE-SEED)",
+    )
+    p.add_argument(
+        "--size", help="of an experiment: small (default), short or paper; see `list`"
+    )
+    p.add_argument("--data", help="data set (default: digits)")
+    p.add_argument("--steps", type=_positive, help="default: 2000")
     p.add_argument("--batch-size", type=_positive, metavar="N", help="default: 100")
+    p.add_argument(
+        "--labels",
+        type=_positive,
+        metavar="N",
+        help="examples that keep their label (default: all)",
+    )
+    p.add_argument(
+        "--heads", type=_positive, metavar="N", help="of y: clusters or classes"
+    )
     p.add_argument(
         "--lr",
         type=_rates,
@@ -107,7 +131,6 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--every",
         type=_positive,
-        default=1000,
         metavar="N",
         help="steps between checkpoints (default: 1000)",
     )
@@ -116,6 +139,43 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="go on with the run in DIR, given the same options; a finished one stays",
     )
+    _machine(p)
+
+    p = commands.add_parser("evaluate", help="figures of a run on held-out data")
+    p.add_argument("dir", metavar="DIR", help="run folder")
+    p.add_argument("--split", default="test", help="test (default), valid or train")
+    p.add_argument("--device", help="as in train")
+
+    p = commands.add_parser(
+        "reproduce", help="run rows of the papers' tables into results/"
+    )
+    p.add_argument(
+        "rows",
+        metavar="ROWS",
+        help="an experiment, a table (aae/table2), a paper (aae)",
+    )
+    p.add_argument("--size", default="small", help="small (default), short or paper")
+    p.add_argument("--seeds", type=_positive, default=5, metavar="N", help="default: 5")
+    p.add_argument(
+        "--time-limit",
+        type=_rate,
+        metavar="SECONDS",
+        help="then stop with a checkpoint; the same command goes on from there",
+    )
+    p.add_argument("--results", default="results", metavar="DIR", help="of JSON files")
+    p.add_argument("--runs", default="runs", metavar="DIR", help="of run folders")
+    _machine(p)
+
+    p = commands.add_parser("sample", help="draw from a run into a picture")
+    p.add_argument("dir", metavar="DIR", help="run folder")
+    p.add_argument("--n", type=_positive, default=64, help="how many (default: 64)")
+    p.add_argument("--seed", type=_seed, default=0, help="default: 0")
+    p.add_argument("--out", metavar="PNG", help="default: DIR/samples-SEED.png")
+    return top
+
+
+def _machine(p: argparse.ArgumentParser) -> None:
+    """Options of what trains."""
     p.add_argument("--device", help="cpu, cuda, ... (default: cuda if there is one)")
     p.add_argument(
         "--threads",
@@ -126,29 +186,25 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--quiet", action="store_true", help="no bar, no figures")
 
-    p = commands.add_parser("evaluate", help="figures of a run on held-out data")
-    p.add_argument("dir", metavar="DIR", help="run folder")
-    p.add_argument("--split", default="test", help="test (default), valid or train")
-    p.add_argument("--device", help="as in train")
-
-    p = commands.add_parser("sample", help="draw from a run into a picture")
-    p.add_argument("dir", metavar="DIR", help="run folder")
-    p.add_argument("--n", type=_positive, default=64, help="how many (default: 64)")
-    p.add_argument("--seed", type=_seed, default=0, help="default: 0")
-    p.add_argument("--out", metavar="PNG", help="default: DIR/samples-SEED.png")
-    return top
-
 
 def _list(args: argparse.Namespace) -> None:
-    from adv_ae import data
-    from adv_ae.recipes import METHODS
+    from adv_ae import data, results
+    from adv_ae.recipes import EXPERIMENTS, METHODS
 
     print("methods")
     for name, method in METHODS.items():
-        print(f"  {name:9}{method.summary} ({method.paper})")
+        print(f"  {name:20}{method.summary} ({method.paper})")
     print("\ndata sets")
     for name in data.NAMES:
-        print(f"  {name:17}{DATA[name]}")
+        print(f"  {name:20}{DATA[name]}")
+    print("\nexperiments (sizes: small, short, paper); measured: those in results/")
+    found = results.load()
+    for name, row in EXPERIMENTS.items():
+        print(f"  {name:30}{row.summary} ({row.source})")
+        reported = row.reported or "shown as a figure"
+        print(f"{'':32}{row.measure}; reported: {reported}")
+        for size, values in results.measured(found, row).items():
+            print(f"{'':32}measured, {size}: {results.show(row, values)}")
 
 
 DATA = {
@@ -164,37 +220,50 @@ DATA = {
 }
 
 
-def _train(args: argparse.Namespace) -> None:
-    import torch
+CHOICES = (  # options of `train` that are options of `recipe`, where they are given
+    "steps",
+    "batch_size",
+    "lr",
+    "latent",
+    "posterior",
+    "prior",
+    "hidden",
+    "every",
+    "labels",
+    "heads",
+)
 
+
+def _train(args: argparse.Namespace) -> None:
     from adv_ae import data, recipes, runs
 
-    recipes.known(args.method, recipes.METHODS, "method")
-    recipes.known(args.data, data.NAMES, "data set")
+    row = recipes.named(args.method)
+    if row is None and args.size:
+        raise ValueError(
+            "--size is of experiments; a method takes --steps, --hidden ..."
+        )
+    if row is None and not args.out:
+        raise ValueError("a method wants a run folder: --out DIR.")
+    size = args.size or "small"
+    own = row.options(size) if row else {}
+    name = args.data or own.pop("data", "digits")
+    own.pop("data", None)
+    recipes.known(name, data.NAMES, "data set")
     device = _device(args.device)
-    dataset = data.load(args.data)
+    dataset = data.load(name)
+    asked = {key: getattr(args, key) for key in CHOICES if getattr(args, key)}
     recipe = recipes.recipe(
-        args.method,
+        row.method if row else args.method,
         dataset.name,
         dataset.shape,
-        steps=args.steps,
-        batch_size=args.batch_size,
-        lr=args.lr,
-        constant=args.constant,
-        seed=args.seed,
-        latent=args.latent,
-        posterior=args.posterior,
-        prior=args.prior,
-        hidden=args.hidden,
-        every=args.every,
+        **(own | {"constant": args.constant, "seed": args.seed} | asked),
     )
-    threads = args.threads or (1 if max(recipe.setup.hidden) < 512 else None)
-    if threads:
-        torch.set_num_threads(threads)
+    out = args.out or f"runs/{args.method}/{size}-{args.seed}"
+    _threads(args.threads, recipe)
     report = runs.train(
         recipe,
         dataset,
-        args.out,
+        out,
         resume=args.resume,
         device=device,
         progress=not args.quiet,
@@ -203,13 +272,42 @@ def _train(args: argparse.Namespace) -> None:
         print(f"{report['steps']} steps, {report['steps_per_second']:g} a second")
         for split in ("valid", "test"):
             _show(report[split], split)
-        print(f"{args.out}: {', '.join(sorted(os.listdir(args.out)))}")
+        print(f"{out}: {', '.join(sorted(os.listdir(out)))}")
+
+
+def _threads(asked: int | None, recipe: "Recipe") -> None:
+    """Small networks run faster on one thread."""
+    import torch
+
+    threads = asked or (1 if max(recipe.setup.hidden) < 512 else None)
+    if threads:
+        torch.set_num_threads(threads)
+
+
+def _reproduce(args: argparse.Namespace) -> None:
+    from adv_ae import recipes, results
+
+    rows = recipes.rows(args.rows)
+    _threads(args.threads, rows[0].recipe(args.size, 0))
+    done = results.reproduce(
+        rows,
+        args.size,
+        args.seeds,
+        results=Path(args.results),
+        folder=Path(args.runs),
+        device=_device(args.device),
+        progress=not args.quiet,
+        time_limit=args.time_limit,
+    )
+    if not done:
+        print("the time limit was reached; the same command goes on from here")
 
 
 def _evaluate(args: argparse.Namespace) -> None:
     from adv_ae import recipes, runs
+    from adv_ae.evaluation import SPLITS
 
-    split = recipes.known(args.split, runs.SPLITS, "split")
+    split = recipes.known(args.split, SPLITS, "split")
     _show(runs.measure(args.dir, split, _device(args.device)), split)
 
 
@@ -261,6 +359,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "train": _train,
         "evaluate": _evaluate,
         "sample": _sample,
+        "reproduce": _reproduce,
     }
     try:
         commands[args.command](args)

@@ -83,6 +83,22 @@ class GaussianNoise(nn.Module):
         return x + self.std * torch.randn_like(x) if self.training else x
 
 
+class Corrupted(nn.Module):
+    """net(corruption(x), ...): noise or dropout on the first argument alone.
+
+    Args:
+        corruption: module on x, such as `GaussianNoise` or `nn.Dropout`.
+        net: the network behind it.
+    """
+
+    def __init__(self, corruption: nn.Module, net: nn.Module):
+        super().__init__()
+        self.corruption, self.net = corruption, net
+
+    def forward(self, x: Tensor, *given: Tensor) -> Tensor:
+        return self.net(self.corruption(x), *given)
+
+
 def init_normal_(module: nn.Module, std: float = 0.01) -> nn.Module:
     """Draw all weight matrices from N(0, std^2) and set biases to 0, in place.
 

@@ -33,6 +33,7 @@ __all__ = [
     "load_weights",
     "save_weights",
     "sgd",
+    "staircase",
 ]
 
 Optimizers = Mapping[str, torch.optim.Optimizer]
@@ -90,6 +91,18 @@ def falling(steps: int) -> Callable[[int], float]:
     return lambda i: min(1.0, 2 - 2 * i / steps)
 
 
+def staircase(*drops: int, factor: float = 0.1) -> Callable[[int], float]:
+    """A schedule for `fit`: the rate falls to `factor` of itself at each of the steps.
+
+    AAE's appendix A.2 has drops to a tenth at the epochs 50 and 1000.
+
+    Example:
+        >>> [staircase(2, 3)(i) for i in (0, 1, 2)]
+        [1.0, 1.0, 0.1]
+    """
+    return lambda i: float(factor ** sum(i >= drop for drop in drops))
+
+
 def _by_player(game: Game, given: float | Mapping[str, float]) -> dict[str, float]:
     """One number a player."""
     if not isinstance(given, Mapping):
@@ -109,11 +122,20 @@ class History(Mapping):
         losses: {player: (steps,)}.
         steps: how many were played in all, over all resumes.
         seconds: wall time of this call.
+        total_seconds: wall time of the run, the calls before a resume included (up to
+            their last checkpoint).
         steps_per_second: of this call; nan where it had nothing to do.
     """
 
-    def __init__(self, losses: dict[str, np.ndarray], seconds: float, played: int):
+    def __init__(
+        self,
+        losses: dict[str, np.ndarray],
+        seconds: float,
+        played: int,
+        before: float = 0.0,
+    ):
         self.losses, self.seconds = losses, seconds
+        self.total_seconds = before + seconds
         self.steps = len(next(iter(losses.values())))
         self.steps_per_second = played / seconds if played else float("nan")
 
@@ -146,6 +168,7 @@ def fit(
     checkpoint: str | Path | None = None,
     every: int = 1000,
     resume: bool = False,
+    time_limit: float | None = None,
 ) -> History:
     """Play `steps` steps on batches of `data`; the game is left in eval mode.
 
@@ -172,6 +195,7 @@ def fit(
             end; the last two are kept. None: none.
         every: steps between checkpoints.
         resume: go on from the last good checkpoint, if there is one.
+        time_limit: seconds after which this call stops, with a checkpoint.
 
     Returns:
         The losses of all steps, those before a resume too.
@@ -185,6 +209,7 @@ def fit(
         ValueError: data that cannot be batched, or a schedule for nobody.
         KeyboardInterrupt: Ctrl-C, after the step at hand and a checkpoint; pressed
             twice it stops at once.
+        TimeoutError: `time_limit`, after the step at hand and a checkpoint.
     """
     if device is not None:
         game.to(device)
@@ -215,13 +240,18 @@ def fit(
                 bar.update(i + 1 - bar.n)
                 if progress:
                     bar.set_postfix({k: f"{float(v):.4g}" for k, v in report.items()})
-            if checkpoint and ((i + 1) % every == 0 or i + 1 == steps or interrupted):
-                run.save(i + 1)
+            seconds, last = time.perf_counter() - start, i + 1 == steps
+            late = time_limit is not None and seconds > time_limit and not last
+            if checkpoint and ((i + 1) % every == 0 or last or late or interrupted):
+                run.save(i + 1, seconds)
             if interrupted:
                 raise KeyboardInterrupt
+            if late:
+                raise TimeoutError(f"the time limit was reached at step {i + 1}.")
     losses = run.log.cpu().numpy()
     named = {k: losses[:, j] for j, k in enumerate(run.players)}
-    return History(named, time.perf_counter() - start, steps - first)
+    seconds = time.perf_counter() - start
+    return History(named, seconds, steps - first, run.seconds)
 
 
 def _set_rates(

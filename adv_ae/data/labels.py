@@ -14,7 +14,8 @@ def labelled_rows(y: Tensor, n: int, seed: int = 0) -> Tensor:
         seed: of the draw; torch's global generator is not used.
 
     Returns:
-        (n,) rows, of int64, in random order.
+        (n,) rows, of int64, in rounds of one a class, so that the first half of 100
+        are the 50 of the same seed.
 
     Raises:
         ValueError: n is not in K .. N.

@@ -72,10 +72,11 @@ class LabelInformedAAE(AAE):
         self.register_buffer("switch", torch.eye(prior.k + 1))
 
     def play(self, x: Tensor, y: Tensor):
-        """y: (N,) labels 0 .. K - 1, or K where there is none."""
+        """y: (N,) labels 0 .. K - 1; K, or -1, where there is none."""
         yield {"reconstruction": -self.p(self.q(x).rsample()).log_prob(x).mean()}
         anywhere = torch.randint_like(y, self.prior.k)
-        component = torch.where(y < self.prior.k, y, anywhere)
+        known = (y >= 0) & (y < self.prior.k)
+        component = torch.where(known, y, anywhere)
         z = self.prior.sample(len(x), component)
         yield from self.regularization(z, x, self.switch[y])
 
@@ -248,7 +249,7 @@ class _InThePlane(ClusteringAAE):
 
 def head_cost(W: Tensor, eta: float) -> Tensor:
     """sum_{i<j} max(0, eta - ||w_i - w_j||): heads nearer than eta push each other
-    apart.
+    apart. Two at the very same place have no direction to go: begin with them apart.
 
     Args:
         W: (K, n), a head a row.
@@ -297,7 +298,7 @@ class DimensionReductionAAE(_InThePlane):
         eta: float,
     ):
         super().__init__(q, p, prior_y, prior, D_y, D_z)
-        self.W, self.eta = nn.Parameter(W.clone()), eta
+        self.W, self.eta = nn.Parameter(W.detach().clone()), eta
 
     def play(self, *batch: Tensor):
         yield from super().play(*batch)
@@ -338,4 +339,4 @@ class FixedHeadsAAE(_InThePlane, SemiSupervisedAAE):
         W: Tensor,
     ):
         super().__init__(q, p, prior_y, prior, D_y, D_z)
-        self.register_buffer("W", W.clone())
+        self.register_buffer("W", W.detach().clone())

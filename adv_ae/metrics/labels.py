@@ -35,7 +35,8 @@ def head_labels(
         classes: how many there are.
 
     Raises:
-        ValueError: another rule, or shapes that do not go together.
+        ValueError: another rule, labels beyond `classes`, or shapes that do not go
+            together.
 
     References:
         Makhzani et al. (2015), sec. 6.
@@ -44,6 +45,11 @@ def head_labels(
         raise ValueError(
             f"probabilities (N, K) and labels (N,) are wanted, not "
             f"{tuple(probabilities.shape)} and {tuple(y.shape)}."
+        )
+    if len(y) and not 0 <= y.min() <= y.max() < classes:
+        raise ValueError(
+            f"labels 0 .. {classes - 1} are wanted, not {y.min()} .. {y.max()}; "
+            "`classes` says how many there are."
         )
     if rule == "confident":
         return y[probabilities.argmax(0)]

@@ -1,0 +1,25 @@
+"""Recipes: each method by name, each run as data, each experiment of the papers."""
+
+from adv_ae.recipes.build import OPTIMIZERS, Recipe, recipe
+from adv_ae.recipes.experiments import EXPERIMENTS, SIZES, Experiment, named, rows
+from adv_ae.recipes.methods import METHODS, Method, RecipeError, known
+from adv_ae.recipes.networks import LIKELIHOODS, POSTERIORS, PRIORS, Setup
+
+__all__ = [
+    "EXPERIMENTS",
+    "LIKELIHOODS",
+    "METHODS",
+    "OPTIMIZERS",
+    "POSTERIORS",
+    "PRIORS",
+    "SIZES",
+    "Experiment",
+    "Method",
+    "Recipe",
+    "RecipeError",
+    "Setup",
+    "known",
+    "named",
+    "recipe",
+    "rows",
+]

@@ -1,0 +1,209 @@
+"""A run as data: method, data set, networks, optimizers, and their numbers."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+import torch
+
+from adv_ae.batches import Stream
+from adv_ae.data import Split
+from adv_ae.game import Game
+from adv_ae.recipes.methods import METHODS, Method, RecipeError, known
+from adv_ae.recipes.networks import LIKELIHOODS, PLANE, POSTERIORS, PRIORS, Setup
+from adv_ae.training import adam, falling, sgd, staircase
+
+OPTIMIZERS = ("adam", "sgd")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A run, as `config.json` holds it; `recipe` fills in what is not said.
+
+    Attributes:
+        method, data: names.
+        setup: of the networks.
+        steps, batch_size, seed: of `fit`; a method with another before it (`first`)
+            plays as many steps in each stage.
+        lr: {player: learning rate}.
+        optimizer: {player: one of `OPTIMIZERS`}.
+        momentum: {player: momentum}, of those that move by SGD.
+        betas: of those that move by Adam.
+        constant: the rates stay; else they fall to 0 over the second half of the run.
+        drops: steps at which the rates fall to a tenth, in the place of that.
+        labels: how many examples of the train split keep their label; None: all.
+        every: steps between checkpoints.
+    """
+
+    method: str
+    data: str
+    setup: Setup
+    steps: int
+    batch_size: int
+    lr: Mapping[str, float] = field(hash=False)
+    optimizer: Mapping[str, str] = field(hash=False)
+    momentum: Mapping[str, float] = field(hash=False)
+    betas: tuple[float, float]
+    constant: bool
+    drops: tuple[int, ...]
+    labels: int | None
+    seed: int
+    every: int
+
+    def game(self) -> Game:
+        """The game with fresh weights."""
+        return METHODS[self.method].build(self.setup)
+
+    def streams(self, train: Split) -> list[Stream]:
+        """What is played on; which labels are kept depends on the seed."""
+        return METHODS[self.method].streams(train, self.labels, self.seed)
+
+    def batch_sizes(self, streams: list[Stream]) -> list[int]:
+        """Of the streams: of few labelled examples all."""
+        lengths = [len(s[0] if isinstance(s, tuple) else s) for s in streams]
+        return [self.batch_size, *(min(self.batch_size, n) for n in lengths[1:])]
+
+    def optimizers(self, game: Game) -> dict[str, torch.optim.Optimizer]:
+        """One a player of a game with this recipe's players."""
+        kinds = {
+            "adam": adam(game, self.lr, self.betas),
+            "sgd": sgd(game, self.lr, self.momentum),
+        }
+        return {player: kinds[self.optimizer[player]][player] for player in self.lr}
+
+    def schedules(self, game: Game) -> dict:
+        """{player: factor of its rate at a step} of a game."""
+        if self.constant:
+            return {}
+        fall = staircase(*self.drops) if self.drops else falling(self.steps)
+        return dict.fromkeys(game.players, fall)
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> "Recipe":
+        """The recipe that `dataclasses.asdict` made this of, through JSON."""
+        setup = {k: _tuple(v) for k, v in found["setup"].items()}
+        rest = {k: _tuple(v) for k, v in found.items() if k != "setup"}
+        return cls(setup=Setup(**setup), **rest)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON would give it back."""
+        return dataclasses.asdict(self)
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def recipe(
+    method: str,
+    data: str,
+    shape: tuple[int, ...],
+    *,
+    steps: int = 2000,
+    batch_size: int | None = None,
+    lr: float | Mapping[str, float] | None = None,
+    optimizer: str | Mapping[str, str] = "adam",
+    momentum: float | Mapping[str, float] = 0.0,
+    betas: tuple[float, float] | None = None,
+    constant: bool = False,
+    drops: tuple[int, ...] = (),
+    labels: int | None = None,
+    seed: int = 0,
+    latent: int | None = None,
+    posterior: str | None = None,
+    prior: str | None = None,
+    hidden: tuple[int, ...] | None = None,
+    every: int = 1000,
+    **networks: Any,
+) -> Recipe:
+    """A run of a method on a data set; what is None is the method's own.
+
+    The networks are the papers' 784-1000-1000-z for pictures of 784 pixels (AAE,
+    appendix A.1), and have two hidden layers of 128 for smaller data.
+
+    Args:
+        method: one of `METHODS`.
+        data: name of the set, kept for the record.
+        shape: of one example.
+        steps: how many.
+        batch_size: rows a batch.
+        lr: learning rate of all players, or of some, which leaves the others theirs.
+        optimizer: of all players, or of some (the others move by Adam).
+        momentum: of all players, or of some (the others have none).
+        betas: of Adam.
+        constant: do not let the rates fall.
+        drops: steps at which the rates fall to a tenth.
+        labels: how many examples keep their label, where the method can do with few.
+        seed: of weights, batches and the choice of labels.
+        latent: dimension of z.
+        posterior: one of `POSTERIORS`.
+        prior: one of `PRIORS`.
+        hidden: widths of hidden layers.
+        every: steps between checkpoints.
+        **networks: the other attributes of `Setup`.
+
+    Raises:
+        RecipeError: a name is not known, or choices do not go together.
+    """
+    method = known(method, METHODS, "method")
+    m, large = METHODS[method], math.prod(shape) >= 784
+    if posterior is not None and not m.posteriors:
+        raise RecipeError(f"{method} has no encoder, so no posterior can be chosen.")
+    if m.posteriors:
+        posterior = known(posterior or m.posteriors[0], POSTERIORS, "posterior")
+    prior = known(prior or m.priors[0], PRIORS, "prior")
+    for what, name, fits in (
+        ("posterior", posterior, m.posteriors),
+        ("prior", prior, m.priors),
+    ):
+        if name is not None and name not in fits:
+            raise RecipeError(
+                f"{method} cannot take the {what} {name!r}; it takes {', '.join(fits)}."
+            )
+    if labels is not None and not m.few_labels:
+        raise RecipeError(f"{method} cannot do with some labels: it takes all or none.")
+    if latent is None:
+        latent = 2 if prior in PLANE else m.latent_large if large else m.latent
+    if prior in PLANE and latent != 2:
+        raise RecipeError(f"the prior {prior!r} lies in the plane: latent must be 2.")
+    hidden = hidden or ((1000, 1000) if large else (128, 128))
+    networks = {"heads": m.heads} | networks
+    known(networks.get("likelihood", LIKELIHOODS[0]), LIKELIHOODS, "likelihood")
+    setup = Setup(tuple(shape), latent, tuple(hidden), posterior, prior, **networks)
+    return Recipe(
+        method=method,
+        data=data,
+        setup=setup,
+        steps=steps,
+        batch_size=batch_size or m.batch_size,
+        lr=_by_player(m, m.lr, lr, "a learning rate"),
+        optimizer=_by_player(m, "adam", optimizer, "an optimizer"),
+        momentum=_by_player(m, 0.0, momentum, "a momentum"),
+        betas=betas or m.betas,
+        constant=constant,
+        drops=tuple(drops),
+        labels=labels,
+        seed=seed,
+        every=every,
+    )
+
+
+def _by_player(method: Method, own: Any, given: Any, what: str) -> dict[str, Any]:
+    """One value a player: the given one, where nothing is given the method's own."""
+    players = list(method.game.players)
+    values = dict(own) if isinstance(own, Mapping) else dict.fromkeys(players, own)
+    if given is None:
+        return values
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(players, given)
+    for player in given:
+        if player not in players:
+            near = get_close_matches(player, players, n=1, cutoff=0.3)
+            hint = f" did you mean {near[0]!r}?" if near else ""
+            raise RecipeError(
+                f"{what} for {player!r};{hint} The players are {', '.join(players)}."
+            )
+    return values | dict(given)

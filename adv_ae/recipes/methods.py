@@ -1,0 +1,326 @@
+"""Each method by name, with networks and learning rates that work, as data."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import torch
+from torch import nn
+
+from adv_ae import conditionals, games
+from adv_ae.batches import Stream
+from adv_ae.data import Split, hide_labels, labelled_rows
+from adv_ae.divergences import rbf
+from adv_ae.game import Game
+from adv_ae.networks import MLP, init_normal_
+from adv_ae.priors import OneHot
+from adv_ae.recipes.networks import POSTERIORS, PRIORS, Setup
+
+
+class RecipeError(ValueError):
+    """A name that is not known, or choices that do not go together."""
+
+
+def known(name: str, names: Mapping[str, object] | tuple[str, ...], what: str) -> str:
+    """The name, if it is one of them.
+
+    Raises:
+        RecipeError: it is not; the message suggests the nearest.
+    """
+    key = name.lower().replace("_", "-")
+    if key in names:
+        return key
+    near = get_close_matches(key, list(names), n=1, cutoff=0.4)
+    hint = f" did you mean {near[0]!r}?" if near else ""
+    raise RecipeError(f"unknown {what} {name!r};{hint} Known: {', '.join(names)}.")
+
+
+def _pictures(split: Split, labels: int | None, seed: int) -> list[Stream]:
+    """x alone."""
+    return [split.x]
+
+
+def _labels(split: Split) -> torch.Tensor:
+    if split.y is None:
+        raise RecipeError("this method needs labels, and the data set has none.")
+    return split.y
+
+
+def _labelled(split: Split, labels: int | None, seed: int) -> list[Stream]:
+    """Pairs (x, y), all with their labels."""
+    return [(split.x, _labels(split))]
+
+
+def _switched(split: Split, labels: int | None, seed: int) -> list[Stream]:
+    """Pairs (x, y); y = K where the label is not known."""
+    y = _labels(split)
+    return [(split.x, y if labels is None else hide_labels(y, labels, seed))]
+
+
+def _beside(split: Split, labels: int | None, seed: int) -> list[Stream]:
+    """x, and beside it pairs (x, y) of the examples whose label is known."""
+    y = _labels(split)
+    rows = labelled_rows(y, len(y) if labels is None else labels, seed)
+    return [split.x, (split.x[rows], y[rows])]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of the command line.
+
+    Attributes:
+        summary: one line.
+        paper: authors and year.
+        game: what is played.
+        parts: makes what the game is made of; draws weights from torch's global
+            generator.
+        posteriors: those that fit, the default first; none: there is no encoder.
+        priors: those that fit, the default first.
+        lr: learning rate of all players, or of each.
+        betas: of Adam.
+        latent: dimension of z by default; of sets of 784 pixels `latent_large`.
+        batch_size: by default.
+        first: game on the same q, p and prior that is played before, if any.
+        streams: makes what is played on from a split, the number of labels that are
+            known (None: all) and the seed of their choice.
+        heads: of y by default.
+    """
+
+    summary: str
+    paper: str
+    game: type[Game]
+    parts: Callable[[Setup], tuple]
+    posteriors: tuple[str, ...] = POSTERIORS
+    priors: tuple[str, ...] = tuple(PRIORS)
+    lr: float | Mapping[str, float] = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    latent: int = 2
+    latent_large: int = 2
+    batch_size: int = 100
+    first: type[Game] | None = None
+    streams: Callable[[Split, int | None, int], list[Stream]] = _pictures
+    heads: int = 10
+
+    @property
+    def few_labels(self) -> bool:
+        """Can it do with the labels of some examples?"""
+        return self.streams in (_switched, _beside)
+
+    def build(self, setup: Setup) -> Game:
+        """The game with fresh weights."""
+        game = self.game(*self.parts(setup))
+        if setup.init_std is not None:
+            init_normal_(game, setup.init_std)
+        return game
+
+
+def _reconstructing(s: Setup) -> tuple:
+    return s.encoder(), s.decoder(), s.p_z()
+
+
+def _aae(s: Setup) -> tuple:
+    return *_reconstructing(s), s.discriminator(s.latent)
+
+
+def _gan(s: Setup) -> tuple:
+    return s.generator(), s.p_z(), s.discriminator(s.width)
+
+
+def _gmmn(s: Setup) -> tuple:
+    return s.generator(), s.p_z(), rbf(0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+def _gmmn_autoencoder(s: Setup) -> tuple:
+    """Codes in the unit cube: sigmoid, as in the paper."""
+    net = MLP(s.latent, *s.hidden, s.latent, last=nn.Sigmoid())
+    g, kernel = conditionals.Deterministic(net), rbf(0.05, 0.15, 0.5, 1.5)
+    return s.encoder(nn.Sigmoid()), s.decoder(), s.p_z(), g, kernel
+
+
+def _joint(s: Setup) -> tuple:
+    D = s.discriminator(s.width + s.latent)
+    return s.encoder(), s.generator(), s.p_z(), D
+
+
+def _supervised(s: Setup) -> tuple:
+    p, D = s.decoder(s.heads), s.discriminator(s.latent)
+    return s.encoder(), p, s.p_z(), D, s.heads
+
+
+def _label_informed(s: Setup) -> tuple:
+    D = s.discriminator(s.latent + s.heads + 1)
+    return *_reconstructing(s), D
+
+
+def _clusters(s: Setup, told: int | None = None) -> tuple:
+    """`told`: how many numbers of y the decoder is given beside z."""
+    p = s.decoder(s.heads if told is None else told)
+    D_y, D_z = s.discriminator(s.heads), s.discriminator(s.latent)
+    return s.two_heads(), p, OneHot(s.heads), s.p_z(), D_y, D_z
+
+
+def _fixed_heads(s: Setup) -> tuple:
+    return *_clusters(s, told=0), s.W()
+
+
+def _learned_heads(s: Setup) -> tuple:
+    return *_fixed_heads(s), s.eta
+
+
+METHODS: Mapping[str, Method] = {
+    "ae": Method(
+        "autoencoder: reconstruction alone",
+        "Hinton and Salakhutdinov 2006",
+        games.Autoencoder,
+        _reconstructing,
+    ),
+    "vae": Method(
+        "variational autoencoder: KL(q(x, z) || p(x, z)), the bound in closed form",
+        "Kingma and Welling 2014",
+        games.VAE,
+        _reconstructing,
+        posteriors=("gaussian",),
+        priors=("normal",),
+    ),
+    "iwae": Method(
+        "importance-weighted autoencoder: a tighter bound from K = 5 draws of z",
+        "Burda, Grosse and Salakhutdinov 2016",
+        games.IWAE,
+        _reconstructing,
+        posteriors=("gaussian",),
+        priors=("normal", "mixture"),
+    ),
+    "gan": Method(
+        "generative adversarial network: D(x), both at once",
+        "Goodfellow et al. 2014",
+        games.GAN,
+        _gan,
+        posteriors=(),
+        lr=2e-4,
+        betas=(0.5, 0.999),
+        latent=10,
+        latent_large=50,
+    ),
+    "gmmn": Method(
+        "generative moment matching network: MMD between data and p(x)",
+        "Li, Swersky and Zemel 2015",
+        games.GMMN,
+        _gmmn,
+        posteriors=(),
+        priors=("uniform", "normal", "mixture", "swiss-roll"),
+        latent=10,
+        latent_large=10,
+        batch_size=200,
+    ),
+    "gmmn-ae": Method(
+        "GMMN on the codes of an autoencoder, which is trained first",
+        "Li, Swersky and Zemel 2015",
+        games.GMMNAutoencoder,
+        _gmmn_autoencoder,
+        posteriors=("deterministic",),
+        priors=("uniform", "normal", "mixture", "swiss-roll"),
+        batch_size=200,
+        first=games.Autoencoder,
+    ),
+    "wae-mmd": Method(
+        "Wasserstein autoencoder: reconstruction + MMD between q(z) and p(z)",
+        "Tolstikhin et al. 2018",
+        games.WAEMMD,
+        _reconstructing,
+    ),
+    "aae": Method(
+        "adversarial autoencoder: reconstruction, and D(z) pulls q(z) to p(z)",
+        "Makhzani et al. 2015",
+        games.AAE,
+        _aae,
+        lr={"reconstruction": 1e-3, "D": 1e-3, "G": 1e-3},
+        betas=(0.5, 0.999),
+    ),
+    "aae-label-informed": Method(
+        "AAE whose D(z, switch) sees some labels: each class to its own component",
+        "Makhzani et al. 2015, sec. 2.3",
+        games.LabelInformedAAE,
+        _label_informed,
+        priors=("mixture", "swiss-roll"),
+        betas=(0.5, 0.999),
+        streams=_switched,
+    ),
+    "aae-supervised": Method(
+        "AAE whose decoder is told the label: z is left with the style",
+        "Makhzani et al. 2015, sec. 4",
+        games.SupervisedAAE,
+        _supervised,
+        betas=(0.5, 0.999),
+        latent_large=15,
+        streams=_labelled,
+    ),
+    "aae-semi-supervised": Method(
+        "AAE with classes y and styles z, few of the labels known",
+        "Makhzani et al. 2015, sec. 5",
+        games.SemiSupervisedAAE,
+        _clusters,
+        betas=(0.5, 0.999),
+        latent=5,
+        latent_large=10,
+        streams=_beside,
+    ),
+    "aae-clustering": Method(
+        "AAE with clusters y and styles z, no labels",
+        "Makhzani et al. 2015, sec. 6",
+        games.ClusteringAAE,
+        _clusters,
+        betas=(0.5, 0.999),
+        latent=5,
+        latent_large=5,
+        heads=16,
+    ),
+    "aae-plane": Method(
+        "AAE whose decoder sees one vector, cluster head plus style; no labels",
+        "Makhzani et al. 2015, sec. 7",
+        games.DimensionReductionAAE,
+        _learned_heads,
+        betas=(0.5, 0.999),
+        heads=20,
+    ),
+    "aae-plane-labels": Method(
+        "the same, few of the labels known",
+        "Makhzani et al. 2015, sec. 7",
+        games.SemiSupervisedDimensionReductionAAE,
+        _learned_heads,
+        betas=(0.5, 0.999),
+        streams=_beside,
+    ),
+    "aae-fixed-heads": Method(
+        "the same with heads that stay, 10 I in ten dimensions",
+        "Makhzani et al. 2015, sec. 7",
+        games.FixedHeadsAAE,
+        _fixed_heads,
+        betas=(0.5, 0.999),
+        latent=10,
+        latent_large=10,
+        streams=_beside,
+    ),
+    "ali": Method(
+        "adversarially learned inference: D(x, z), a stochastic encoder",
+        "Dumoulin et al. 2017",
+        games.ALI,
+        _joint,
+        posteriors=("gaussian", "universal", "deterministic"),
+        lr=2e-4,
+        betas=(0.5, 0.999),
+        latent=10,
+        latent_large=50,
+    ),
+    "bigan": Method(
+        "bidirectional GAN: D(x, z), deterministic encoder and generator",
+        "Donahue, Kraehenbuehl and Darrell 2017",
+        games.BiGAN,
+        _joint,
+        posteriors=("deterministic",),
+        priors=("uniform", "normal", "mixture", "swiss-roll"),
+        lr=2e-4,
+        betas=(0.5, 0.999),
+        latent=10,
+        latent_large=50,
+    ),
+}

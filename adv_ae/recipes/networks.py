@@ -1,0 +1,136 @@
+"""What the networks of a method depend on, as data, and the networks made of it."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from adv_ae import conditionals, priors
+from adv_ae.networks import MLP, Corrupted, Discriminator, GaussianNoise
+
+POSTERIORS = ("deterministic", "gaussian", "universal")
+PRIORS: Mapping[str, Callable[[int, float], priors.Prior]] = {
+    "normal": priors.Normal,
+    "uniform": lambda dim, std: priors.Uniform(dim),
+    "mixture": lambda dim, std: priors.GaussianRing(),
+    "swiss-roll": lambda dim, std: priors.SwissRoll(),
+}
+PLANE = ("mixture", "swiss-roll")  # priors of a code in the plane
+LIKELIHOODS = ("bernoulli", "squared-error")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the networks of a method depend on.
+
+    Attributes:
+        shape: of one example; (2,) is a point of the plane, all else pictures.
+        latent: dimension of z.
+        hidden: widths of the encoder's hidden layers, of D's too; the decoder has them
+            in reverse.
+        posterior: one of `POSTERIORS`, or None for a method without an encoder.
+        prior: one of `PRIORS`.
+        prior_std: standard deviation of the prior `normal`.
+        likelihood: of pictures: `bernoulli`, or `squared-error`, the half of it summed
+            over pixels, of a network that ends in a sigmoid.
+        noise: standard deviation of Gaussian noise on the encoder's input in training.
+        dropout: rate at the encoder's input.
+        init_std: of all weights at the start; None: torch's own.
+        heads: of y: classes or clusters, where a method has them.
+        spread: distance of the first heads W from the origin, where a method has them.
+        eta: distance of two heads that costs nothing.
+    """
+
+    shape: tuple[int, ...]
+    latent: int
+    hidden: tuple[int, ...]
+    posterior: str | None
+    prior: str
+    prior_std: float = 1.0
+    likelihood: str = "bernoulli"
+    noise: float = 0.0
+    dropout: float = 0.0
+    init_std: float | None = None
+    heads: int = 10
+    spread: float = 10.0
+    eta: float = 5.0
+
+    @property
+    def width(self) -> int:
+        """Numbers in one example."""
+        return math.prod(self.shape)
+
+    def encoder(self, last: nn.Module | None = None) -> nn.Module:
+        """q(z|x) with the posterior that was chosen."""
+        return self._q_z(self.width, *self.hidden, last=last, wrap=self._corrupted)
+
+    def two_heads(self) -> nn.Module:
+        """q(y, z|x): softmax y and z on one trunk."""
+        trunk = self._corrupted(MLP(self.width, *self.hidden, last=nn.ReLU()))
+        h = self.hidden[-1]
+        y = conditionals.Categorical(MLP(h, self.heads))
+        return conditionals.TwoHeads(trunk, y, self._q_z(h))
+
+    def _q_z(
+        self,
+        *widths: int,
+        last: nn.Module | None = None,
+        wrap: Callable[[nn.Module], nn.Module] = lambda net: net,
+    ) -> nn.Module:
+        if self.posterior == "gaussian":
+            return conditionals.Gaussian(wrap(MLP(*widths, 2 * self.latent)))
+        if self.posterior == "universal":
+            noise = 2 * self.latent
+            net = MLP(widths[0] + noise, *widths[1:], self.latent)
+            return conditionals.Noisy(wrap(net), noise)
+        return conditionals.Deterministic(wrap(MLP(*widths, self.latent, last=last)))
+
+    def _corrupted(self, net: nn.Module) -> nn.Module:
+        """The network with noise and dropout at its input, where asked for."""
+        kinds: list[nn.Module] = [GaussianNoise(self.noise)] if self.noise else []
+        kinds += [nn.Dropout(self.dropout)] if self.dropout else []
+        return Corrupted(nn.Sequential(*kinds), net) if kinds else net
+
+    def decoder(self, more: int = 0) -> nn.Module:
+        """p(x|z), or p(x|y, z) with `more` numbers of y, with a density; in the plane
+        Gaussian."""
+        squared = self.likelihood == "squared-error" and self.shape != (2,)
+        net = MLP(
+            more + self.latent,
+            *reversed(self.hidden),
+            self.width,
+            last=nn.Sigmoid() if squared else None,
+        )
+        if self.shape == (2,):
+            return conditionals.FixedScaleGaussian(net, 0.1)
+        if squared:
+            return conditionals.FixedScaleGaussian(net)
+        return conditionals.Bernoulli(net)
+
+    def generator(self) -> nn.Module:
+        """p(x|z) that is drawn from: deterministic, sigmoid pixels."""
+        last = None if self.shape == (2,) else nn.Sigmoid()
+        net = MLP(self.latent, *reversed(self.hidden), self.width, last=last)
+        return conditionals.Deterministic(net)
+
+    def discriminator(self, width: int) -> nn.Module:
+        """D on rows of that width."""
+        return Discriminator(width, *self.hidden)
+
+    def p_z(self) -> priors.Prior:
+        """p(z)."""
+        return PRIORS[self.prior](self.latent, self.prior_std)
+
+    def W(self) -> Tensor:
+        """Heads to begin with, (heads, latent): along the axes where there are enough
+        of them, else on a circle (or at random, beyond the plane)."""
+        if self.heads <= self.latent:
+            return self.spread * torch.eye(self.heads, self.latent)
+        if self.latent == 2:
+            angle = torch.arange(self.heads) * 2 * math.pi / self.heads
+            return self.spread * torch.stack([angle.cos(), angle.sin()], 1)
+        return self.spread * nn.functional.normalize(
+            torch.randn(self.heads, self.latent), dim=1
+        )

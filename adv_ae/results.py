@@ -1,0 +1,179 @@
+"""What the experiments measured: one JSON file a run, and `reproduce`, which makes
+them."""
+
+import json
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from adv_ae import __version__, data, runs
+from adv_ae.recipes import EXPERIMENTS, Experiment
+
+FOLDER = Path("results")
+
+
+def path_of(folder: Path, experiment: Experiment, size: str, seed: int) -> Path:
+    """`results/aae/clustering-16/short-0.json`."""
+    return folder / experiment.name / f"{size}-{seed}.json"
+
+
+def reproduce(
+    experiments: list[Experiment],
+    size: str,
+    seeds: int,
+    *,
+    results: Path = FOLDER,
+    folder: Path = Path("runs"),
+    device: str = "cpu",
+    progress: bool = False,
+    time_limit: float | None = None,
+    say: Callable[[str], None] = print,
+) -> bool:
+    """Run what `results` does not have yet, seed by seed, and write each as it ends.
+
+    Stopped at any moment it goes on, called again, where it was.
+
+    Args:
+        experiments: rows of the papers' tables.
+        size: one of `recipes.SIZES`.
+        seeds: 0 .. seeds - 1 are run.
+        results: folder of the JSON files.
+        folder: of run folders, weights and pictures.
+        device: where to train.
+        progress: show a bar.
+        time_limit: seconds, after which the run at hand stops with a checkpoint.
+        say: gets a line a run.
+
+    Returns:
+        Whether all is there.
+
+    Raises:
+        RunError: a run folder is another run's.
+        DataError: a data set is not to be had.
+        TrainingError: a loss is no longer finite.
+    """
+    start = time.perf_counter()
+    for seed in range(seeds):
+        for row in experiments:
+            path = path_of(results, row, size, seed)
+            if path.exists():
+                say(f"{row.name} {size} {seed}: there already")
+                continue
+            left = None
+            if time_limit is not None:
+                left = time_limit - (time.perf_counter() - start)
+                if left <= 0:
+                    return False
+            try:
+                result = measure(row, size, seed, folder, device, progress, left)
+            except TimeoutError:
+                say(f"{row.name} {size} {seed}: not finished; call again to go on")
+                return False
+            path.parent.mkdir(parents=True, exist_ok=True)
+            runs.write(path, json.dumps(result) + "\n")
+            figure = result["test"][row.measure]
+            say(f"{row.name} {size} {seed}: {row.measure} {show(row, [figure])}")
+    return True
+
+
+def measure(
+    row: Experiment,
+    size: str,
+    seed: int,
+    folder: Path,
+    device: str,
+    progress: bool = False,
+    time_limit: float | None = None,
+) -> dict[str, Any]:
+    """Run an experiment, or go on with it, and return its result.
+
+    Returns:
+        Names, figures of the valid and the test split (`evaluation.evaluate`), steps,
+        wall seconds of the training, device, versions, commit, and the whole recipe.
+    """
+    recipe = row.recipe(size, seed)
+    report = runs.train(
+        recipe,
+        data.load(recipe.data),
+        folder / row.name / f"{size}-{seed}",
+        resume=True,
+        device=device,
+        progress=progress,
+        time_limit=time_limit,
+    )
+    return {
+        "experiment": row.name,
+        "size": size,
+        "seed": seed,
+        "measure": row.measure,
+        "valid": report["valid"],
+        "test": report["test"],
+        "steps": report["steps"],
+        "seconds": report["seconds"],
+        "device": _device(device),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "adv_ae": __version__,
+        "commit": _commit(),
+        "recipe": recipe.to_dict(),
+    }
+
+
+def load(folder: Path = FOLDER) -> list[dict[str, Any]]:
+    """All results in a folder, in the order of the experiments, sizes and seeds."""
+    found = []
+    for name in EXPERIMENTS:
+        for path in sorted((folder / name).glob("*.json")):
+            found.append(json.loads(path.read_text()))
+    return found
+
+
+def measured(found: list[dict[str, Any]], row: Experiment) -> Mapping[str, list[float]]:
+    """{size: the experiment's measure on the test split, one a seed}."""
+    by_size: dict[str, list[float]] = {}
+    for result in found:
+        if result["experiment"] == row.name:
+            by_size.setdefault(result["size"], []).append(result["test"][row.measure])
+    return by_size
+
+
+def show(row: Experiment, values: list[float]) -> str:
+    """Mean and standard deviation over seeds as the paper prints them, and how many:
+    errors in percent, likelihoods in nats."""
+    percent = row.measure.endswith("error")
+    scale, unit, digits = (100, "%", 2) if percent else (1, "nats", 1)
+    text = f"{scale * statistics.mean(values):.{digits}f}"
+    if len(values) > 1:
+        text += f" ± {scale * statistics.stdev(values):.{digits}f}"
+    seeds = "1 seed" if len(values) == 1 else f"{len(values)} seeds"
+    return f"{text} {unit} ({seeds})"
+
+
+def _device(device: str) -> str:
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {platform.machine()}"
+
+
+def _commit() -> str:
+    """Of the package's checkout, with a + where it was changed; "" of none."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=here, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", str(here))
+        return git("rev-parse", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""

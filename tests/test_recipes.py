@@ -1,0 +1,318 @@
+"""Recipes of the papers' experiments: what they say, what they build, what `reproduce`
+leaves behind."""
+
+import dataclasses
+import json
+import re
+
+import pytest
+import torch
+from torch import nn
+
+from adv_ae import cli, data, games, networks, recipes, results, runs
+from adv_ae.recipes import EXPERIMENTS, METHODS, SIZES, Recipe, RecipeError, recipe
+
+
+def tiny(monkeypatch, **more):
+    """Every experiment's small size with next to no steps."""
+    for row in recipes.experiments.ROWS:
+        small = {**row.small, "steps": 3, "hidden": (8,), **more}
+        monkeypatch.setitem(row.__dict__, "small", small)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_is_a_run(name, size):
+    row = EXPERIMENTS[name]
+    made = row.recipe(size, seed=3)
+    assert made.seed == 3 and made.method == row.method in METHODS
+    assert Recipe.from_dict(json.loads(json.dumps(made.to_dict()))) == made
+    assert dataclasses.replace(made) == made
+    assert (made.data == "digits") == (size == "small")
+    players = set(METHODS[row.method].game.players)
+    assert set(made.lr) == set(made.optimizer) == set(made.momentum) == players
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_number_of_a_paper_says_where_it_comes_from(name):
+    row = EXPERIMENTS[name]
+    silent = {"optimizer", "labels", "heads"}  # with lr, momentum; in the summary
+    assert set(row.paper) - silent <= set(row.sources), name
+    assert "Makhzani" in row.source and row.summary
+
+
+def test_rows_are_those_of_the_papers_tables():
+    reported = {name: row.reported for name, row in EXPERIMENTS.items() if row.reported}
+    numbers = {name: float(re.match(r"[\d.]+", r)[0]) for name, r in reported.items()}
+    assert numbers == {
+        "aae/generative-mnist": 340,
+        "aae/semi-supervised-100": 1.90,
+        "aae/semi-supervised-1000": 1.60,
+        "aae/semi-supervised-all": 0.85,
+        "aae/clustering-16": 9.55,
+        "aae/clustering-30": 4.10,
+        "aae/plane-1000": 4.20,
+        "aae/plane-100": 6.08,
+        "aae/plane-unlabelled": 13.95,
+        "aae/ten-dimensions-100": 3.90,
+    }
+
+
+def test_the_paper_size_has_the_papers_networks_and_optimizers():
+    made = EXPERIMENTS["aae/semi-supervised-100"].recipe("paper", 0)
+    game = made.game()
+    shapes = [tuple(w.shape) for w in game.q.parameters() if w.dim() == 2]
+    assert shapes == [(1000, 784), (1000, 1000), (10, 1000), (10, 1000)]
+    noise = [m.std for m in game.modules() if isinstance(m, networks.GaussianNoise)]
+    assert noise == [0.3]
+    assert abs(game.q.trunk.net.layers[0].weight.std().item() - 0.01) < 1e-4
+    moves = made.optimizers(game)
+    groups = {k: o.param_groups[0] for k, o in moves.items()}
+    assert {k: (g["lr"], g["momentum"]) for k, g in groups.items()} == {
+        "reconstruction": (0.01, 0.9),
+        "D": (0.1, 0.1),
+        "G": (0.1, 0.1),
+        "classification": (0.1, 0.9),
+    }
+    fall = made.schedules(game)["G"]
+    epoch = 500
+    at = [0, 50 * epoch - 1, 50 * epoch, 1000 * epoch, made.steps - 1]
+    assert [round(fall(i), 9) for i in at] == [1, 1, 0.1, 0.01, 0.01]
+    x = torch.rand(5, 784)
+    y, z = game.q_yz(x)
+    want = (game.p_x(y, z).mean - x).square().sum(1) / 2
+    constant = 784 * 0.5 * torch.log(torch.tensor(2 * torch.pi))
+    got = -game.p_x(y, z).log_prob(x) - constant
+    torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-3)
+
+
+def test_clusters_have_dropout_at_the_input_alone():
+    game = recipe("aae-clustering", "digits", (8, 8), dropout=0.2, hidden=(8,)).game()
+    rates = [m.p for m in game.modules() if isinstance(m, nn.Dropout)]
+    assert rates == [0.2] and isinstance(game.q.trunk, networks.Corrupted)
+    assert game.prior_y.k == 16
+
+
+@pytest.mark.parametrize("posterior", recipes.POSTERIORS)
+def test_noise_is_on_the_input_of_every_posterior(posterior):
+    game = recipe("aae", "digits", (8, 8), posterior=posterior, noise=0.5).game()
+    assert sum(isinstance(m, networks.GaussianNoise) for m in game.modules()) == 1
+    x = torch.rand(4, 64)
+    assert game.codes(x).shape == (4, 2)
+    game.eval()
+    torch.manual_seed(1)
+    a = game.codes(x)
+    torch.manual_seed(1)
+    assert torch.equal(a, game.codes(x))
+
+
+def test_heads_begin_on_the_axes_or_on_a_circle():
+    def W(**more):
+        return recipes.Setup(
+            (8, 8), hidden=(8,), posterior=None, prior="normal", **more
+        ).W()
+
+    assert torch.equal(W(latent=10, heads=10), 10 * torch.eye(10))
+    circle = W(latent=2, heads=10, spread=4.0)
+    torch.testing.assert_close(circle.norm(dim=1), torch.full((10,), 4.0))
+    near = torch.pdist(circle).min().item()
+    assert near == pytest.approx(2 * 4 * torch.sin(torch.tensor(torch.pi / 10)).item())
+    torch.testing.assert_close(W(latent=3, heads=5).norm(dim=1), torch.full((5,), 10.0))
+
+
+def test_streams_hold_the_labels_that_are_known():
+    train = data.digits().train
+    few = recipe("aae-semi-supervised", "digits", (8, 8), labels=50, seed=4)
+    x, (x_few, y_few) = few.streams(train)
+    assert len(x) == 1100 and y_few.bincount().tolist() == [5] * 10
+    assert few.batch_sizes([x, (x_few, y_few)]) == [100, 50]
+    rows = data.labelled_rows(train.y, 50, seed=4)
+    assert torch.equal(x_few, train.x[rows]) and torch.equal(y_few, train.y[rows])
+    every = recipe("aae-semi-supervised", "digits", (8, 8)).streams(train)
+    assert len(every[1][0]) == 1100
+    ((x, y),) = recipe("aae-label-informed", "digits", (8, 8), labels=100).streams(
+        train
+    )
+    assert (y == 10).sum() == 1000
+    with pytest.raises(RecipeError, match="needs labels"):
+        recipe("aae-supervised", "digits", (8, 8)).streams(data.Split(x, None))
+    with pytest.raises(RecipeError, match="all or none"):
+        recipe("aae-supervised", "digits", (8, 8), labels=10)
+
+
+def test_players_may_move_by_different_optimizers():
+    made = recipe(
+        "aae", "digits", (8, 8), optimizer={"D": "sgd"}, momentum={"D": 0.1}, lr=0.5
+    )
+    moves = made.optimizers(made.game())
+    kinds = {k: type(o).__name__ for k, o in moves.items()}
+    assert kinds == {"reconstruction": "Adam", "D": "SGD", "G": "Adam"}
+    assert moves["D"].param_groups[0]["momentum"] == 0.1
+
+
+def test_names_of_rows():
+    names = [row.name for row in recipes.rows("aae/table2")]
+    assert names == [f"aae/semi-supervised-{n}" for n in ("100", "1000", "all")]
+    assert len(recipes.rows("aae")) == len(EXPERIMENTS)
+    assert [r.name for r in recipes.rows("aae/clustering-16")] == ["aae/clustering-16"]
+    with pytest.raises(RecipeError, match="did you mean 'aae/table2'"):
+        recipes.rows("aae/tabel2")
+    assert recipes.named("aae") is None
+    with pytest.raises(RecipeError, match="unknown size"):
+        EXPERIMENTS["aae/clustering-16"].options("tiny")
+
+
+# ---------------------------------------------------------------- evaluation
+
+
+def test_figures_of_few_labels_are_what_they_say():
+    dataset = data.digits()
+    made = recipe("aae-semi-supervised", "digits", (8, 8), hidden=(8,))
+    torch.manual_seed(0)
+    game = made.game().eval()
+    figures = runs.evaluate(game, dataset)
+    wrong = game.classify(dataset.test.x).argmax(1) != dataset.test.y
+    assert figures["classification_error"] == pytest.approx(wrong.double().mean())
+    assert "clustering_error" not in figures
+    for name in ("parzen_log_likelihood", "parzen_standard_error", "probe_error"):
+        assert name in figures
+
+
+def test_clusters_are_named_on_other_points_than_those_they_are_judged_on():
+    """Heads that know the labels of valid by heart and are wrong on test."""
+    dataset = data.digits()
+    game = recipe("aae-clustering", "digits", (8, 8), heads=10, hidden=(8,)).game()
+
+    def classify(x):
+        truth = {len(s): s.y for s in (dataset.train, dataset.valid, dataset.test)}
+        y = truth[len(x)]
+        shift = len(x) != len(dataset.valid)  # but on valid all is right
+        return nn.functional.one_hot((y + shift) % 10, 10).float()
+
+    game.classify = classify
+    assert runs.evaluate(game, dataset, "test")["clustering_error"] == 1
+    assert runs.evaluate(game, dataset, "valid")["clustering_error"] == 1
+
+
+def test_the_supervised_are_judged_with_their_labels():
+    dataset = data.digits()
+    game = recipe("aae-supervised", "digits", (8, 8), hidden=(8,)).game().eval()
+    got = runs.evaluate(game, dataset)["squared_error"]
+    x, y = dataset.test.x, dataset.test.y
+    want = (game.decode(game.encode(x), y) - x).square().mean().item()
+    assert got == pytest.approx(want, rel=1e-6)
+
+
+def test_components_are_compared_with_labels():
+    dataset = data.digits()
+    game = recipe("aae-label-informed", "digits", (8, 8), hidden=(8,)).game().eval()
+    game.codes = lambda x: game.prior.sample(len(x), dataset.test.y)
+    assert runs.evaluate(game, dataset)["component_error"] < 0.1  # petals overlap
+    game.codes = lambda x: game.prior.sample(len(x), (dataset.test.y + 1) % 10)
+    assert runs.evaluate(game, dataset)["component_error"] > 0.9
+
+
+# ---------------------------------------------------------------- reproduce
+
+
+def reproduce(tmp_path, *argv):
+    folders = ["--results", tmp_path / "results", "--runs", tmp_path / "runs"]
+    argv = ["reproduce", *argv, *folders, "--quiet", "--device", "cpu"]
+    return cli.main([str(a) for a in argv])
+
+
+def test_reproduce_writes_what_it_measured_and_skips_what_is_there(
+    tmp_path, monkeypatch, capsys
+):
+    tiny(monkeypatch)
+    assert reproduce(tmp_path, "aae/table2", "--seeds", 2) == 0
+    files = sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("small-*.json"))
+    assert len(files) == 6
+    found = results.load(tmp_path / "results")
+    assert [r["seed"] for r in found] == [0, 1] * 3
+    first = found[0]
+    assert first["experiment"] == "aae/semi-supervised-100" and first["steps"] == 3
+    assert Recipe.from_dict(first["recipe"]).labels == 100
+    assert 0 < first["test"][first["measure"]] < 1 and first["seconds"] > 0
+    assert re.fullmatch(r"([0-9a-f]{40}\+?)?", first["commit"])
+    assert "classification_error" in capsys.readouterr().out
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("small-*.json")}
+    assert reproduce(tmp_path, "aae/table2", "--seeds", 2) == 0
+    assert capsys.readouterr().out.count("there already") == 6
+    assert before == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("small-*.json")}
+    shown = results.measured(found, EXPERIMENTS["aae/semi-supervised-100"])
+    assert list(shown) == ["small"] and len(shown["small"]) == 2
+
+
+def test_reproduce_stops_in_time_and_goes_on(tmp_path, monkeypatch, capsys):
+    tiny(monkeypatch, steps=200)
+    row = "aae/clustering-16"
+    assert reproduce(tmp_path, row, "--seeds", 1, "--time-limit", "1e-9") == 0
+    assert "goes on from here" in capsys.readouterr().out
+    with pytest.raises(TimeoutError, match="at step 1"):
+        results.measure(
+            EXPERIMENTS[row], "small", 0, tmp_path / "runs", "cpu", time_limit=1e-9
+        )
+    (state,) = (tmp_path / "runs").rglob("manifest.json")
+    stopped = json.loads(state.read_text())
+    assert stopped["step"] == 1
+    assert not list(tmp_path.rglob("small-*.json"))
+    assert reproduce(tmp_path, row, "--seeds", 1) == 0
+    (result,) = results.load(tmp_path / "results")
+    assert result["steps"] == 200 and result["seconds"] >= stopped["seconds"]
+    made = EXPERIMENTS[row].recipe("small", 0)
+    whole = runs.train(made, data.digits(), tmp_path / "whole")
+    assert whole["test"] == result["test"]  # as if it had never stopped
+
+
+def test_numbers_are_shown_as_papers_print_them():
+    few = EXPERIMENTS["aae/semi-supervised-100"]
+    assert results.show(few, [0.02, 0.03]) == "2.50 ± 0.71 % (2 seeds)"
+    assert results.show(few, [0.019]) == "1.90 % (1 seed)"
+    parzen = EXPERIMENTS["aae/generative-mnist"]
+    assert results.show(parzen, [340.0, 342.0]) == "341.0 ± 1.4 nats (2 seeds)"
+
+
+def test_an_experiment_trains_by_its_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    argv = ["train", "aae/semi-supervised-100", "--hidden", "8", "--steps", "3"]
+    assert cli.main([*argv, "--device", "cpu", "--quiet", "--seed", "7"]) == 0
+    made, game = runs.load(tmp_path / "runs/aae/semi-supervised-100/small-7")
+    assert isinstance(game, games.SemiSupervisedAAE)
+    assert made.labels == 100 and made.setup.noise == 0.3 and made.seed == 7
+    for argv, says in (
+        (
+            ["train", "aae/semi-supervized-100"],
+            "mean 'aae/semi-supervised-100'",
+        ),
+        (["train", "aae", "--out", "r", "--size", "paper"], "--size is of experiments"),
+        (["train", "aae"], "wants a run folder"),
+        (["train", "aae/table2"], "unknown experiment"),
+        (["reproduce", "aae/table9"], "unknown experiment"),
+        (["reproduce", "aae/table2", "--size", "huge"], "unknown size"),
+        (["train", "aae", "--labels", "10", "--out", "r"], "all or none"),
+    ):
+        assert cli.main(argv) == 2
+        assert says in capsys.readouterr().err
+
+
+def test_list_shows_reported_and_measured(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    tiny(monkeypatch)
+    assert reproduce(tmp_path, "aae/semi-supervised-100", "--seeds", 1) == 0
+    capsys.readouterr()
+    assert cli.main(["list"]) == 0
+    out = capsys.readouterr().out
+    assert "reported: 1.90 ± 0.10 %" in out and "measured, small:" in out
+    assert out.count("measured, ") == 1
+
+
+def test_stored_results_are_what_the_recipes_say():
+    """Every JSON file of the repository: of a known run, at its full length."""
+    folder = runs.Path(__file__).resolve().parent.parent / "results"
+    for result in results.load(folder):
+        row = EXPERIMENTS[result["experiment"]]
+        made = row.recipe(result["size"], result["seed"])
+        assert Recipe.from_dict(result["recipe"]) == made
+        assert result["steps"] == made.steps and result["measure"] == row.measure
+        assert re.fullmatch(r"[0-9a-f]{40}", result["commit"])
