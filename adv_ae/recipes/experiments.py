@@ -132,8 +132,15 @@ _CLUSTERS_SOURCES = {
     "init_std": "appendix A.1",
     "batch_size": "appendix A.1: 100",
 }
-_CLUSTERS_SMALL: dict[str, Any] = {"hidden": (100, 100), "steps": 2000}
-_CLUSTERS_SHORT: dict[str, Any] = {"steps": 10_000}
+_CLUSTERS_SMALL: dict[str, Any] = {  # a narrow, noisy style: the rest is left to y
+    "hidden": (100, 100),
+    "latent": 2,
+    "noise": 0.3,
+    "code_noise": 0.7,
+    "y_noise": 0.3,
+    "betas": (0.1, 0.999),
+}
+_CLUSTERS_SHORT = _CLUSTERS_SMALL | {"hidden": (1000, 1000), "steps": 10_000}
 
 _PLANE_SOURCES = _FEW_SOURCES | {
     "latent": "figure 11",
@@ -184,7 +191,7 @@ def _label_informed(prior: str) -> Experiment:
         "aae-label-informed",
         "component_error",
         "",
-        small={"prior": prior, "labels": 100, "hidden": (100, 100)},
+        small={"prior": prior, "labels": 220, "hidden": (100, 100)},  # a fifth, too
         short={"prior": prior, "labels": 10_000, "steps": 10_000},
         paper=own | {"labels": 10_000, "steps": 100 * EPOCH},
         sources={

@@ -155,7 +155,7 @@ def _label_informed(s: Setup) -> tuple:
 def _clusters(s: Setup, told: int | None = None) -> tuple:
     """`told`: how many numbers of y the decoder is given beside z."""
     p = s.decoder(s.heads if told is None else told)
-    D_y, D_z = s.discriminator(s.heads), s.discriminator(s.latent)
+    D_y, D_z = s.discriminator_y(), s.discriminator(s.latent)
     return s.two_heads(), p, OneHot(s.heads), s.p_z(), D_y, D_z
 
 

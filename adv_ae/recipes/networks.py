@@ -37,6 +37,9 @@ class Setup:
             over pixels, of a network that ends in a sigmoid.
         noise: standard deviation of Gaussian noise on the encoder's input in training.
         dropout: rate at the encoder's input.
+        code_noise: standard deviation of Gaussian noise on the code of the posterior
+            `deterministic`, which is then N(net(x), code_noise^2 I).
+        y_noise: standard deviation of Gaussian noise on what D(y) sees in training.
         init_std: of all weights at the start; None: torch's own.
         heads: of y: classes or clusters, where a method has them.
         spread: distance of the first heads W from the origin, where a method has them.
@@ -52,6 +55,8 @@ class Setup:
     likelihood: str = "bernoulli"
     noise: float = 0.0
     dropout: float = 0.0
+    code_noise: float = 0.0
+    y_noise: float = 0.0
     init_std: float | None = None
     heads: int = 10
     spread: float = 10.0
@@ -68,10 +73,10 @@ class Setup:
 
     def two_heads(self) -> nn.Module:
         """q(y, z|x): softmax y and z on one trunk."""
-        trunk = self._corrupted(MLP(self.width, *self.hidden, last=nn.ReLU()))
+        trunk = MLP(self.width, *self.hidden, last=nn.ReLU())
         h = self.hidden[-1]
         y = conditionals.Categorical(MLP(h, self.heads))
-        return conditionals.TwoHeads(trunk, y, self._q_z(h))
+        return conditionals.TwoHeads(self._corrupted(trunk), y, self._q_z(h))
 
     def _q_z(
         self,
@@ -85,7 +90,10 @@ class Setup:
             noise = 2 * self.latent
             net = MLP(widths[0] + noise, *widths[1:], self.latent)
             return conditionals.Noisy(wrap(net), noise)
-        return conditionals.Deterministic(wrap(MLP(*widths, self.latent, last=last)))
+        point = wrap(MLP(*widths, self.latent, last=last))
+        if self.code_noise:
+            return conditionals.FixedScaleGaussian(point, self.code_noise)
+        return conditionals.Deterministic(point)
 
     def _corrupted(self, net: nn.Module) -> nn.Module:
         """The network with noise and dropout at its input, where asked for."""
@@ -118,6 +126,11 @@ class Setup:
     def discriminator(self, width: int) -> nn.Module:
         """D on rows of that width."""
         return Discriminator(width, *self.hidden)
+
+    def discriminator_y(self) -> nn.Module:
+        """D(y), with noise on y where asked for."""
+        D = self.discriminator(self.heads)
+        return Corrupted(GaussianNoise(self.y_noise), D) if self.y_noise else D
 
     def p_z(self) -> priors.Prior:
         """p(z)."""
