@@ -8,7 +8,7 @@ from torch import nn
 
 from adv_ae import conditionals as c
 from adv_ae.distributions import Delta, MeanCategorical
-from adv_ae.networks import MLP, Discriminator, init_normal_
+from adv_ae.networks import MLP, Discriminator, GaussianNoise, init_normal_
 
 
 @pytest.fixture(autouse=True)
@@ -130,3 +130,65 @@ def test_init_normal_has_the_asked_spread_and_no_bias():
     assert not first.bias.any() and not last.bias.any()
     conv = init_normal_(nn.Conv2d(8, 64, 5, bias=False), std=0.02)
     assert conv.weight.std().item() == pytest.approx(0.02, rel=0.05)
+
+
+# ---------------------------------------------------------------- classes and styles
+
+
+def two_heads(z, noise=0.0):
+    trunk = nn.Sequential(GaussianNoise(noise), MLP(3, 6, 5, last=nn.Tanh()))
+    return c.TwoHeads(trunk, c.Categorical(MLP(5, 4)), z)
+
+
+def test_both_heads_see_the_trunk():
+    q, x = two_heads(c.Deterministic(MLP(5, 2))), torch.randn(7, 3)
+    q_y, q_z = q(x)
+    h = q.trunk(x)
+    torch.testing.assert_close(q_y.rsample(), q.y.net(h).softmax(1))
+    torch.testing.assert_close(q_z.rsample(), q.z.net(h))
+    assert isinstance(q_y, MeanCategorical) and isinstance(q_z, Delta)
+
+
+def test_both_heads_see_one_pass_through_the_trunk():
+    """Noise on the input is drawn once, so y and z speak of the same x."""
+    q = two_heads(c.Deterministic(nn.Identity()), noise=1.0)
+    calls = []
+    q.trunk.register_forward_hook(lambda _, given, out: calls.append(out))
+    q_y, q_z = q(torch.randn(7, 3))
+    (h,) = calls
+    assert torch.equal(q_z.rsample(), h)
+    torch.testing.assert_close(q_y.rsample(), q.y.net(h).softmax(1))
+
+
+def test_the_style_can_be_of_any_kind():
+    x = torch.zeros(20_000, 3)
+    q = two_heads(c.Gaussian(MLP(5, 4)))
+    mean, log_std = q.z.net(q.trunk(x))[0].chunk(2)
+    draws = q(x)[1].rsample()  # std, not variance
+    torch.testing.assert_close(draws.std(0), log_std.exp(), rtol=0.03, atol=0)
+    assert ((draws.mean(0) - mean).abs() < 5 * log_std.exp() / 20_000**0.5).all()
+    q = two_heads(c.Noisy(MLP(5 + 3, 2), noise=3))
+    assert not torch.equal(q(x)[1].rsample(), q(x)[1].rsample())
+    torch.testing.assert_close(q(x)[0].rsample(), q(x)[0].rsample())
+
+
+def test_each_head_reaches_the_trunk_and_itself_only():
+    q = two_heads(c.Gaussian(MLP(5, 4)))
+    q_y, q_z = q(torch.randn(7, 3))
+    for loss, mine, others in (
+        (q_y.rsample()[:, 0].sum(), q.y, q.z),
+        (q_z.rsample().sum(), q.z, q.y),
+    ):
+        for part, reached in ((q.trunk, True), (mine, True), (others, False)):
+            slopes = torch.autograd.grad(
+                loss, list(part.parameters()), retain_graph=True, allow_unused=True
+            )
+            assert all((s is not None) == reached for s in slopes)
+
+
+def test_cross_entropy_is_taken_from_logits():
+    """log of a softmax that has underflowed would be infinite."""
+    logits = torch.tensor([[0.0, 200, -500]])
+    eye = torch.eye(3)
+    got = c.Categorical(lambda x: x)(logits.expand(3, 3)).log_prob(eye)
+    torch.testing.assert_close(got, torch.tensor([-200.0, 0, -700]))

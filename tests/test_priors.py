@@ -7,7 +7,15 @@ import pytest
 import scipy.stats
 import torch
 
-from adv_ae.priors import GaussianRing, Normal, OneHot, Prior, SwissRoll, Uniform
+from adv_ae.priors import (
+    GaussianRing,
+    Mixture,
+    Normal,
+    OneHot,
+    Prior,
+    SwissRoll,
+    Uniform,
+)
 
 N = 20_000
 
@@ -107,9 +115,83 @@ def test_errors_say_what_to_do():
         GaussianRing().sample(3, torch.zeros(2, dtype=torch.long))
     with pytest.raises(TypeError, match="must define sample"):
         Prior().sample(1)
+    with pytest.raises(TypeError, match=r"Mixture must define sample\(n, component\)"):
+        Mixture().sample(1)
+    with pytest.raises(TypeError, match=r"Mixture must define component\(z\)"):
+        Mixture().component(torch.zeros(1, 2))
 
 
 @pytest.mark.parametrize("prior", [Normal(2), Uniform(2), GaussianRing(), SwissRoll()])
 def test_buffers_follow_the_module(prior):
     assert prior.double().sample(3).dtype == torch.float64
     assert not list(prior.parameters())
+
+
+# ------------------------------------------------------ which component z belongs to
+
+
+def petals(k):
+    return GaussianRing(k, along=0.05, across=0.02)
+
+
+MIXTURES = [OneHot, petals, SwissRoll]
+
+
+@pytest.mark.parametrize("prior", MIXTURES)
+@pytest.mark.parametrize("k", [1, 3, 10])
+def test_draws_of_a_component_belong_to_it(prior, k):
+    prior, component = prior(k), torch.arange(3000) % k
+    assert isinstance(prior, Mixture) and prior.k == k
+    got = prior.component(prior.sample(3000, component))
+    assert got.dtype == torch.int64 and torch.equal(got, component)
+
+
+@pytest.mark.parametrize("prior", MIXTURES)
+def test_draws_of_no_component_in_particular_are_of_all_alike(prior):
+    count = prior(4).component(prior(4).sample(N)).bincount(minlength=4)
+    assert ((count / N - 0.25).abs() < 5 * (0.25 * 0.75 / N) ** 0.5).all()
+
+
+def test_the_component_of_a_petal_is_where_the_density_is_largest():
+    """By scipy, for petals that overlap."""
+    prior = GaussianRing(k=6, radius=1.0, along=0.8, across=0.3)
+    z = prior.sample(500)
+    densities = []
+    for k in range(6):
+        turn = prior.rotation[k].numpy()
+        cov = turn @ np.diag([0.64, 0.09]) @ turn.T
+        law = scipy.stats.multivariate_normal(prior.means[k].numpy(), cov)
+        densities.append(law.logpdf(z.numpy()))
+    got = prior.component(z)
+    np.testing.assert_array_equal(got, np.argmax(densities, 0))
+    assert set(got.tolist()) == {0, 1, 2, 3, 4, 5}
+
+
+def test_the_component_on_a_swiss_roll_is_that_of_the_nearest_point_of_the_curve():
+    prior = SwissRoll(k=5, radius=2.0, turns=1.5)
+    z = 4 * torch.rand(300, 2) - 2
+    u = (np.arange(10_000) + 0.5) / 10_000
+    angle, r = 2 * np.pi * 1.5 * np.sqrt(u), 2 * np.sqrt(u)
+    curve = np.stack([r * np.cos(angle), r * np.sin(angle)], 1)
+    gaps = ((z.numpy()[:, None] - curve) ** 2).sum(2).reshape(300, 5, -1).min(2)
+    first, second = np.sort(gaps, 1)[:, :2].T ** 0.5
+    clear = second - first > 0.02  # no tie within the grid of a hundred points an arc
+    got = prior.component(z).numpy()
+    np.testing.assert_array_equal(got[clear], gaps.argmin(1)[clear])
+    assert clear.mean() > 0.8 and set(got) == {0, 1, 2, 3, 4}
+
+
+def test_noise_moves_few_draws_of_the_swiss_roll_to_another_arc():
+    prior, component = SwissRoll(noise=0.05), torch.arange(N) % 10
+    wrong = prior.component(prior.sample(N, component)) != component
+    assert 0 < wrong.double().mean() < 0.04
+
+
+def test_labels_and_rows_of_ones():
+    prior, labels = OneHot(4), torch.tensor([2, 0, 3])
+    rows = prior.one_hot(labels)
+    want = torch.nn.functional.one_hot(labels, 4).float()
+    assert torch.equal(rows, want) and torch.equal(prior.component(rows), labels)
+    assert prior.double().one_hot(labels).dtype == torch.float64
+    soft = torch.tensor([[0.2, 0.5, 0.2, 0.1]], dtype=torch.float64)
+    assert prior.component(soft).tolist() == [1]  # the most probable class

@@ -34,7 +34,7 @@ def labelled_rows(y: Tensor, n: int, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     shuffled = torch.randperm(len(y), generator=generator)
     labels = y.cpu()[shuffled]
-    rank = torch.empty_like(labels)  # 0 for the first of its class, then 1, ...
+    rank = torch.empty_like(shuffled)  # 0 for the first of its class, then 1, ...
     for k in range(classes):
         rows = (labels == k).nonzero().squeeze(1)
         rank[rows] = torch.arange(len(rows))
