@@ -12,7 +12,7 @@ import torch
 from adv_ae.batches import Stream
 from adv_ae.data import Split
 from adv_ae.game import Game
-from adv_ae.recipes.methods import METHODS, Method, RecipeError, known
+from adv_ae.recipes.methods import METHODS, RecipeError, known
 from adv_ae.recipes.networks import LIKELIHOODS, PLANE, POSTERIORS, PRIORS, Setup
 from adv_ae.training import adam, falling, sgd, staircase
 
@@ -173,15 +173,16 @@ def recipe(
     networks = {"heads": m.heads} | networks
     known(networks.get("likelihood", LIKELIHOODS[0]), LIKELIHOODS, "likelihood")
     setup = Setup(tuple(shape), latent, tuple(hidden), posterior, prior, **networks)
+    all_adam, no_momentum = (dict.fromkeys(m.rates, v) for v in ("adam", 0.0))
     return Recipe(
         method=method,
         data=data,
         setup=setup,
         steps=steps,
         batch_size=batch_size or m.batch_size,
-        lr=_by_player(m, m.lr, lr, "a learning rate"),
-        optimizer=_by_player(m, "adam", optimizer, "an optimizer"),
-        momentum=_by_player(m, 0.0, momentum, "a momentum"),
+        lr=_by_player(m.rates, lr, "a learning rate"),
+        optimizer=_by_player(all_adam, optimizer, "an optimizer"),
+        momentum=_by_player(no_momentum, momentum, "a momentum"),
         betas=betas or m.betas,
         constant=constant,
         drops=tuple(drops),
@@ -191,19 +192,17 @@ def recipe(
     )
 
 
-def _by_player(method: Method, own: Any, given: Any, what: str) -> dict[str, Any]:
+def _by_player(own: Mapping[str, Any], given: Any, what: str) -> dict[str, Any]:
     """One value a player: the given one, where nothing is given the method's own."""
-    players = list(method.game.players)
-    values = dict(own) if isinstance(own, Mapping) else dict.fromkeys(players, own)
     if given is None:
-        return values
+        return dict(own)
     if not isinstance(given, Mapping):
-        return dict.fromkeys(players, given)
+        return dict.fromkeys(own, given)
     for player in given:
-        if player not in players:
-            near = get_close_matches(player, players, n=1, cutoff=0.3)
+        if player not in own:
+            near = get_close_matches(player, list(own), n=1, cutoff=0.3)
             hint = f" did you mean {near[0]!r}?" if near else ""
             raise RecipeError(
-                f"{what} for {player!r};{hint} The players are {', '.join(players)}."
+                f"{what} for {player!r};{hint} The players are {', '.join(own)}."
             )
-    return values | dict(given)
+    return dict(own) | dict(given)

@@ -76,7 +76,7 @@ class Method:
             generator.
         posteriors: those that fit, the default first; none: there is no encoder.
         priors: those that fit, the default first.
-        lr: learning rate of all players, or of each.
+        lr: learning rate of all players, or of some; the others' is 1e-3.
         betas: of Adam.
         latent: dimension of z by default; of sets of 784 pixels `latent_large`.
         batch_size: by default.
@@ -100,6 +100,13 @@ class Method:
     first: type[Game] | None = None
     streams: Callable[[Split, int | None, int], list[Stream]] = _pictures
     heads: int = 10
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """{player: learning rate}."""
+        some = self.lr if isinstance(self.lr, Mapping) else {}
+        same = 1e-3 if isinstance(self.lr, Mapping) else self.lr
+        return dict.fromkeys(self.game.players, same) | dict(some)
 
     @property
     def few_labels(self) -> bool:
@@ -160,11 +167,12 @@ def _clusters(s: Setup, told: int | None = None) -> tuple:
 
 
 def _fixed_heads(s: Setup) -> tuple:
-    return *_clusters(s, told=0), s.W()
+    """Heads 10 I, as the paper has them in ten dimensions."""
+    return *_clusters(s, told=0), 10 * torch.eye(s.heads, s.latent)
 
 
 def _learned_heads(s: Setup) -> tuple:
-    return *_fixed_heads(s), s.eta
+    return *_clusters(s, told=0), s.W(), s.eta
 
 
 METHODS: Mapping[str, Method] = {
@@ -233,7 +241,6 @@ METHODS: Mapping[str, Method] = {
         "Makhzani et al. 2015",
         games.AAE,
         _aae,
-        lr={"reconstruction": 1e-3, "D": 1e-3, "G": 1e-3},
         betas=(0.5, 0.999),
     ),
     "aae-label-informed": Method(
@@ -279,6 +286,7 @@ METHODS: Mapping[str, Method] = {
         "Makhzani et al. 2015, sec. 7",
         games.DimensionReductionAAE,
         _learned_heads,
+        lr={"heads": 0.03},
         betas=(0.5, 0.999),
         heads=20,
     ),
@@ -287,6 +295,7 @@ METHODS: Mapping[str, Method] = {
         "Makhzani et al. 2015, sec. 7",
         games.SemiSupervisedDimensionReductionAAE,
         _learned_heads,
+        lr={"heads": 0.03},
         betas=(0.5, 0.999),
         streams=_beside,
     ),

@@ -42,7 +42,7 @@ class Setup:
         y_noise: standard deviation of Gaussian noise on what D(y) sees in training.
         init_std: of all weights at the start; None: torch's own.
         heads: of y: classes or clusters, where a method has them.
-        spread: distance of the first heads W from the origin, where a method has them.
+        spread: standard deviation of heads W at the start, where a method learns them.
         eta: distance of two heads that costs nothing.
     """
 
@@ -59,7 +59,7 @@ class Setup:
     y_noise: float = 0.0
     init_std: float | None = None
     heads: int = 10
-    spread: float = 10.0
+    spread: float = 2.0
     eta: float = 5.0
 
     @property
@@ -137,13 +137,5 @@ class Setup:
         return PRIORS[self.prior](self.latent, self.prior_std)
 
     def W(self) -> Tensor:
-        """Heads to begin with, (heads, latent): along the axes where there are enough
-        of them, else on a circle (or at random, beyond the plane)."""
-        if self.heads <= self.latent:
-            return self.spread * torch.eye(self.heads, self.latent)
-        if self.latent == 2:
-            angle = torch.arange(self.heads) * 2 * math.pi / self.heads
-            return self.spread * torch.stack([angle.cos(), angle.sin()], 1)
-        return self.spread * nn.functional.normalize(
-            torch.randn(self.heads, self.latent), dim=1
-        )
+        """Heads to begin with, (heads, latent)."""
+        return self.spread * torch.randn(self.heads, self.latent)
