@@ -115,8 +115,11 @@ def points(
     """
     z = array(z)
     ax = ax or figure(width=3.5, height=3.5)[1]
-    how = {"color": color} if labels is None else {"c": array(labels), "cmap": CLASSES}
-    ax.scatter(z[:, 0], z[:, 1], s=size, linewidths=0, alpha=0.7, **how, **kw)
+    if labels is not None:  # a class has its color, whichever others are there
+        kw["c"] = plt.get_cmap(CLASSES)(array(labels).astype(int) % 10)
+    else:
+        kw["color"] = color
+    ax.scatter(z[:, 0], z[:, 1], s=size, linewidths=0, alpha=0.7, **kw)
     ax.set_aspect("equal")
     return ax
 

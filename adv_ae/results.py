@@ -97,7 +97,7 @@ def measure(
         Names, figures of the valid and the test split (`evaluation.evaluate`), steps,
         wall seconds of the training, device, versions, commit, and the whole recipe.
     """
-    recipe = row.recipe(size, seed)
+    recipe, commit = row.recipe(size, seed), _commit()  # as it is at the start
     report = runs.train(
         recipe,
         data.load(recipe.data),
@@ -121,7 +121,7 @@ def measure(
         "python": platform.python_version(),
         "torch": torch.__version__,
         "adv_ae": __version__,
-        "commit": _commit(),
+        "commit": commit,
         "recipe": recipe.to_dict(),
     }
 
@@ -136,7 +136,7 @@ def load(folder: Path = FOLDER) -> list[dict[str, Any]]:
 
 
 def measured(found: list[dict[str, Any]], row: Experiment) -> Mapping[str, list[float]]:
-    """{size: the experiment's measure on the test split, one a seed}."""
+    """Of each size the experiment's measure on the test split, one a seed."""
     by_size: dict[str, list[float]] = {}
     for result in found:
         if result["experiment"] == row.name:

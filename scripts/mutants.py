@@ -26,7 +26,17 @@ TABLE = ROOT / "book" / "_static" / "mutants.csv"
 COLUMNS = ["mutant", "where", "what is broken", "test", "notebook"]
 SKIP = shutil.ignore_patterns(".venv", "_build", ".git", ".*_cache", "__pycache__")
 # What has nothing to do with formulas, and takes long.
-SLOW = ("cli", "data", "explore", "form", "install", "mutants", "resume", "site")
+SLOW = (
+    "cli",
+    "data",
+    "explore",
+    "form",
+    "install",
+    "mutants",
+    "recipes",
+    "resume",
+    "site",
+)
 
 
 @dataclass(frozen=True)
@@ -334,6 +344,94 @@ MUTANTS = [
         "return torch.cat(blocks)",
         "Parzen window without its normalizing constant",
         ("04",),
+    ),
+    Mutant(
+        "switch-component",
+        "games/aae.py",
+        "component = torch.where(known, y, anywhere)",
+        "component = anywhere",
+        "the label switch: real samples of any component",
+        ("05",),
+    ),
+    Mutant(
+        "switch-g",
+        "games/aae.py",
+        'yield {"G": real(self.D(z_hat, *given))}',
+        'yield {"G": real(self.D(z_hat, *(0 * g for g in given)))}',
+        "the encoder's turn without the switch",
+        ("05",),
+    ),
+    Mutant(
+        "style-told",
+        "games/aae.py",
+        "p_x = self.p(self.one_hot[y], self.q(x).rsample())",
+        "p_x = self.p(self.one_hot[y - 1], self.q(x).rsample())",
+        "the decoder is told another label than it is asked for later",
+        ("06",),
+    ),
+    Mutant(
+        "clusters-real",
+        "games/aae.py",
+        "on_y = real(self.D_y(y)) + fake(self.D_y(y_hat.detach()))",
+        "on_y = fake(self.D_y(y)) + real(self.D_y(y_hat.detach()))",
+        "D(y) with real and fake swapped",
+        ("07",),
+    ),
+    Mutant(
+        "clusters-g",
+        "games/aae.py",
+        'yield {"G": real(self.D_y(y_hat)) + real(self.D_z(z_hat))}',
+        'yield {"G": real(self.D_z(z_hat))}',
+        "the clusters' game without its generator",
+        ("07",),
+    ),
+    Mutant(
+        "classification-sign",
+        "games/aae.py",
+        'yield {"classification": -q_y.log_prob(y).mean()}',
+        'yield {"classification": q_y.log_prob(y).mean()}',
+        "sign of the classification phase flipped",
+        ("07",),
+    ),
+    Mutant(
+        "hinge-sign",
+        "games/aae.py",
+        "F.relu(eta - (W[i] - W[j]).norm(dim=1))",
+        "F.relu((W[i] - W[j]).norm(dim=1) - eta)",
+        "heads are pulled together: the distance is penalized",
+        ("07",),
+    ),
+    Mutant(
+        "head-and-style",
+        "games/aae.py",
+        "return self.p(y @ self.W + z)",
+        "return self.p(y @ self.W - z)",
+        "style subtracted from the head",
+        ("07",),
+    ),
+    Mutant(
+        "softmax-argmax",
+        "distributions.py",
+        "return self.probs.expand(self._extended_shape(sample_shape))",
+        "return self.sample(sample_shape) + 0 * self.probs",
+        "a draw in the place of the softmax vector: no gradient",
+        ("07",),
+    ),
+    Mutant(
+        "head-named-by-worst",
+        "metrics/labels.py",
+        "return y[probabilities.argmax(0)]",
+        "return y[probabilities.argmin(0)]",
+        "clusters named by their least confident point",
+        ("07",),
+    ),
+    Mutant(
+        "labels-unbalanced",
+        "data/labels.py",
+        "shuffled[rank.argsort(stable=True)[:n]]",
+        "shuffled[:n]",
+        "few labels drawn without regard to class",
+        ("05", "06", "07"),
     ),
 ]
 

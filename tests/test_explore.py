@@ -28,7 +28,7 @@ from adv_ae.conditionals import (
 )
 from adv_ae.explore.layers import TOLERANCE
 from adv_ae.explore.plane import LIMIT
-from adv_ae.games import GAN
+from adv_ae.games import GAN, SupervisedAAE
 from adv_ae.networks import MLP, Discriminator
 from adv_ae.priors import Normal
 
@@ -90,11 +90,11 @@ def spread(net, factor=3.0):
     return net
 
 
-def mean(net, z):
+def mean(net, *given):
     """What torch decodes, in evaluation mode."""
     training = net.training
     with torch.no_grad():
-        out = net.eval()(torch.tensor(z))
+        out = net.eval()(*map(torch.as_tensor, given))
     net.train(training)
     return (out if isinstance(out, torch.Tensor) else out.mean).numpy()
 
@@ -120,12 +120,15 @@ def in_node(page, code):
 
 
 def still(page):
-    """The fallback's tiles in [0, 1], 1 is ink: (row, column, height, width)."""
+    """The fallback's tiles in [0, 1], 1 is ink: (row, column, height, width); where
+    labels are told, nine codes by the labels."""
     png = re.search(r'src="data:image/png;base64,([^"]+)"', page).group(1)
     ink = 1 - matplotlib.image.imread(io.BytesIO(base64.b64decode(png)), format="png")
     spec = parts(page)[1]
     n, (height, width), m = spec["grid"], spec["shape"], 1  # m: margin of a small tile
-    tiles = ink.reshape(n, height + 2 * m, n, width + 2 * m).transpose(0, 2, 1, 3)
+    rows, columns = (9, spec["told"]) if spec.get("told") else (n, n)
+    tiles = ink.reshape(rows, height + 2 * m, columns, width + 2 * m)
+    tiles = tiles.transpose(0, 2, 1, 3)
     assert tiles[..., 0].max() == tiles[..., 0, :].max() == 0  # white
     return tiles[..., m:-m, m:-m]
 
@@ -142,6 +145,10 @@ def test_the_page_decodes_what_torch_decodes(make):
     np.testing.assert_allclose(drawn, mean(net, ZS), atol=TOLERANCE)
 
 
+def one_hot(k, told):
+    return [float(j == k) for j in range(told)]
+
+
 def stored():
     """The explorers in the stored outputs of the book."""
     for path in sorted((Path(__file__).parent.parent / "book").glob("*.ipynb")):
@@ -155,14 +162,16 @@ def stored():
 @pytest.mark.parametrize("page", list(stored()))
 def test_the_books_explorers_decode_what_torch_drew(page):
     spec = parts(page)[1]
-    (height, width), n, extent = spec["shape"], spec["grid"], spec["extent"]
+    extent, told = spec["extent"], spec.get("told", 0)
+    n = 3 if told else spec["grid"]
     along = extent * (2 * (np.arange(n) + 0.5) / n - 1)
     zs = [[float(a), float(b)] for b in along[::-1] for a in along]
-    code = f"{zs}.map((z) => Array.from(decode(unpack(spec).layers, z)))"
-    drawn = np.array(in_node(page, code)).reshape(n, n, height, width)
+    rows = [one_hot(k, told) + z for z in zs for k in range(max(told, 1))]
+    code = f"{rows}.map((row) => Array.from(decode(unpack(spec).layers, row)))"
+    drawn = np.array(in_node(page, code)).reshape(still(page).shape)
     assert spec["limits"] == [0, 1] and len(page.encode()) <= LIMIT
     assert np.ptp(drawn) > 0.8  # there is something to get wrong
-    np.testing.assert_allclose(drawn, still(page), atol=TOLERANCE + 0.003)
+    np.testing.assert_allclose(drawn.clip(0, 1), still(page), atol=TOLERANCE + 0.003)
 
 
 @every
@@ -300,6 +309,79 @@ def test_weights_that_half_precision_cannot_hold_are_refused(bad):
         explore.latent_plane(net, SHAPE)
 
 
+LABELS = 3
+TOLD = {
+    "bernoulli": lambda: Bernoulli(MLP(LABELS + 2, 16, 16, PIXELS)),
+    "tanh": lambda: Deterministic(MLP(LABELS + 2, 16, PIXELS, last=nn.Tanh())),
+    "gaussian": lambda: Gaussian(MLP(LABELS + 2, 16, 2 * PIXELS)),
+}
+
+
+@pytest.mark.parametrize("make", TOLD.values(), ids=TOLD)
+def test_a_told_decoder_is_given_the_label_and_then_the_code(make):
+    net = spread(make())
+    page = explore.style_plane(net, SHAPE, classes=LABELS, limits=(-1, 1)).data
+    eye = torch.eye(LABELS)
+    for k in range(LABELS):
+        given = f"given({LABELS}, {k}, z)"
+        code = f"{ZS}.map((z) => Array.from(decode(unpack(spec).layers, {given})))"
+        drawn = in_node(page, code)
+        torchs = mean(net, eye[[k] * len(ZS)], ZS)
+        np.testing.assert_allclose(drawn, torchs, atol=TOLERANCE)
+        others = mean(net, eye[[(k + 1) % LABELS] * len(ZS)], ZS)
+        assert np.abs(torchs - others).max() > 0.1  # a label makes a difference
+
+
+def test_the_still_grid_of_styles_is_nine_codes_by_the_labels():
+    net = spread(TOLD["bernoulli"]())
+    page = explore.style_plane(net, SHAPE, classes=LABELS, extent=1.5, grid=4).data
+    tiles = still(page)
+    assert tiles.shape[:2] == (9, LABELS)
+    codes = {0: [-1.0, 1.0], 2: [1.0, 1.0], 4: [0.0, 0.0], 7: [0.0, -1.0]}
+    for row, z in codes.items():
+        for k in range(LABELS):
+            expected = mean(net, [one_hot(k, LABELS)], [z]).reshape(SHAPE)
+            np.testing.assert_allclose(tiles[row, k], expected, atol=0.003)
+    assert f"9 by {LABELS} pictures" in page
+
+
+def test_styles_of_the_same_weights_give_the_same_bytes_in_base64_only():
+    def page(seed):
+        torch.manual_seed(seed)
+        net = spread(TOLD["bernoulli"]())
+        how = {"points": torch.randn(40, 2), "labels": torch.arange(40) % LABELS}
+        return explore.style_plane(net, SHAPE, classes=LABELS, **how).data
+
+    def masked(text):
+        return re.sub(r"[A-Za-z0-9+/]{200,}={0,2}", "BASE64", text)
+
+    assert page(0) == page(0) and page(0) != page(1)
+    assert masked(page(0)) == masked(page(1)) and masked(page(0)).count("BASE64") == 2
+
+
+@pytest.mark.parametrize(
+    ("widths", "given", "say"),
+    [
+        ((12, PIXELS), {"classes": 0}, "0 classes: 1 to 20"),
+        ((23, PIXELS), {"classes": 21}, "21 classes: 1 to 20"),
+        ((12, PIXELS), {"classes": 9}, "these have 3 beside 9 labels"),
+        ((12, PIXELS), {"shape": (4, 4)}, "not of the 20 outputs"),
+        ((12, PIXELS), {"name": "Two words"}, "lower-case letters"),
+        ((12, 512, 512, PIXELS), {}, "more than 500 KB"),
+    ],
+)
+def test_styles_that_cannot_be_shown_are_refused(widths, given, say):
+    with pytest.raises(ValueError, match=say):
+        explore.style_plane(**{"net": MLP(*widths), "shape": SHAPE} | given)
+
+
+def test_a_supervised_game_shows_its_decoder():
+    p = Bernoulli(MLP(12, 8, PIXELS))
+    q = Deterministic(MLP(PIXELS, 8, 2))
+    game = SupervisedAAE(q, p, Normal(2), Discriminator(2, 8))
+    assert explore.style_plane(game, SHAPE).data == explore.style_plane(p, SHAPE).data
+
+
 def test_a_game_shows_its_decoder():
     p = Deterministic(MLP(2, 16, PIXELS))
     game = GAN(p, Normal(2), Discriminator(PIXELS, 8))
@@ -373,9 +455,9 @@ def shown(browser, tmp_path):
         assert not errors
 
 
-def drawn(root, name="image"):
+def drawn(root, name="image", which=0):
     """A canvas as ink in [0, 1], (height, width)."""
-    canvas = root.locator(f"canvas.adv-ae-{name}")
+    canvas = root.locator(f"canvas.adv-ae-{name}").nth(which)
     height, width, red = canvas.evaluate(
         """c => {
             const data = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
@@ -568,3 +650,90 @@ def test_it_is_redrawn_when_it_becomes_visible(shown, net):
     page.evaluate("document.querySelector('[hidden]').hidden = false")
     page.wait_for_function("document.querySelector('.adv-ae-plane').width > 300")
     assert drawn(page.locator(".adv-ae-explorer"), "plane").max() > 0.3
+
+
+@pytest.fixture
+def styles():
+    return spread(Bernoulli(MLP(12, 16, 16, PIXELS)))
+
+
+def test_every_label_is_drawn_in_the_same_style(shown, styles):
+    page = shown(explore.style_plane(styles, SHAPE, title="My styles").data)
+    root = page.locator(".adv-ae-explorer#style-plane")
+    assert (
+        root.get_attribute("data-ready") == "true" and page.locator("img").count() == 0
+    )
+    page.keyboard.press("Tab")  # by keyboard alone
+    for key in 5 * ["ArrowRight"] + 3 * ["ArrowDown"] + ["Shift+ArrowUp"]:
+        page.keyboard.press(key)
+    assert place(root) == [0.5, -0.28]
+    assert root.locator("canvas.adv-ae-image").count() == 10
+    for k in range(10):
+        expected = mean(styles, [one_hot(k, 10)], [[0.5, -0.28]]).reshape(SHAPE)
+        np.testing.assert_allclose(drawn(root, which=k), expected, atol=TOLERANCE)
+    board = root.get_by_role("group")
+    assert "10 labels decoded at z = (0.50, \u22120.28)" in board.get_attribute(
+        "aria-label"
+    )
+
+
+def test_a_picture_fills_the_plane_with_its_label(shown, styles):
+    page = shown(explore.style_plane(styles, SHAPE, grid=3).data)
+    root = page.locator(".adv-ae-explorer")
+
+    def middle(z1, z2):  # of a tile of the plane, a third of the side each; paler
+        pixels = drawn(root, "plane")
+        at = [int(len(pixels) * (0.5 + z / 6)) for z in (-z2, z1)]
+        return pixels[at[0] - 2 : at[0] + 3, at[1] - 2 : at[1] + 3].mean()
+
+    pressed = root.get_by_role("button", pressed=True)
+    assert pressed.count() == 1 and "label 0" in pressed.get_attribute("aria-label")
+    before = drawn(root, "plane")
+    root.get_by_role("button", name="label 7").click()
+    assert "label 7" in pressed.get_attribute("aria-label") and pressed.count() == 1
+    assert (np.abs(drawn(root, "plane") - before) > 0.1).mean() > 0.05
+    picture = mean(styles, [one_hot(7, 10)], [[2.0, 2.0]]).reshape(SHAPE)
+    assert abs(middle(2, 2) - 0.62 * picture[2, 1:3].mean()) < 0.2
+    assert place(root) == [0.0, 0.0]  # the code stays
+
+
+def test_a_label_turns_codes_into_its_pictures(shown, styles):
+    z, y = torch.randn(20, 2), torch.arange(20) % 10
+    page = shown(explore.style_plane(styles, SHAPE, points=z, labels=y).data)
+    root = page.locator(".adv-ae-explorer")
+    assert root.get_by_role("button", pressed=True).count() == 0  # codes are shown
+    codes = drawn(root, "plane")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")  # from the plane to the first label
+    page.keyboard.press("Enter")
+    assert (np.abs(drawn(root, "plane") - codes) > 0.1).mean() > 0.1
+    root.get_by_role("button", name="Show codes").click()
+    np.testing.assert_array_equal(drawn(root, "plane"), codes)
+
+
+def test_styles_on_a_phone(shown, styles):
+    html = explore.style_plane(styles, SHAPE).data
+    page = shown(html, "<p style='height:3000px'>", **PHONE)
+    root = page.locator(".adv-ae-explorer")
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+    plane = root.locator(".adv-ae-plane").bounding_box()
+    pictures = [p.bounding_box() for p in root.locator(".adv-ae-label").all()]
+    assert max(p["y"] + p["height"] for p in pictures) <= plane["y"]  # above the finger
+    assert min(p["width"] for p in pictures) > 44 and plane["width"] > 280
+    page.touchscreen.tap(
+        plane["x"] + plane["width"] / 4, plane["y"] + plane["height"] / 2
+    )
+    np.testing.assert_allclose(place(root), [-1.5, 0], atol=0.03)
+    root.get_by_role("button", name="label 4").tap()
+    pressed = root.get_by_role("button", pressed=True)
+    assert "label 4" in pressed.get_attribute("aria-label")
+
+
+def test_without_scripts_nine_styles_stand_still(browser, styles):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.set_content(explore.style_plane(styles, SHAPE).data)
+    image = page.get_by_role("img")
+    assert "still grid of 9 by 10 pictures" in image.get_attribute("alt")
+    assert image.bounding_box()["width"] > 100
+    context.close()

@@ -34,8 +34,12 @@ function unpack(spec) { // base64 -> weights, biases, points, labels
   return { layers, points, labels };
 }
 
-function decode(layers, z) { // the mean of p(x|z), one number a pixel
-  let v = z;
+function given(told, label, z) { // what the decoder sees: one-hot label, if any, and z
+  return Array.from({ length: told }, (_, k) => Number(k === label)).concat(z);
+}
+
+function decode(layers, input) { // the mean of p(x|z) or p(x|y, z), a number a pixel
+  let v = input;
   for (const { inputs, outputs, act, slope, weight, bias } of layers) {
     const next = new Float32Array(outputs);
     for (let j = 0, k = 0; j < outputs; j++) {

@@ -86,23 +86,26 @@ def _activation(m: nn.Module) -> tuple[str, float]:
         known = "Linear, BatchNorm1d after it, Dropout, ReLU, LeakyReLU, Tanh, Sigmoid"
         raise TypeError(
             f"{type(m).__name__} cannot be carried into the page; known: {known}. "
-            "`live_plane` takes any decoder."
+            "`live_plane` takes any p(x|z)."
         )
     return names[type(m)], 0.0
 
 
-def check_shape(layers: list[Layer], shape: tuple[int, int]) -> None:
+def check_shape(layers: list[Layer], shape: tuple[int, int], told: int = 0) -> None:
     inputs, outputs = layers[0][0].shape[1], len(layers[-1][1])
-    if inputs != 2:
-        raise ValueError(f"a plane needs codes of 2 dimensions; these have {inputs}.")
+    if inputs != told + 2:
+        besides = f" beside {told} labels" if told else ""
+        raise ValueError(
+            f"a plane needs codes of 2 dimensions; these have {inputs - told}{besides}."
+        )
     if len(shape) != 2 or shape[0] * shape[1] != outputs:
         raise ValueError(f"shape {tuple(shape)} is not of the {outputs} outputs.")
 
 
-def check_half(p: nn.Module, layers: list[Layer], z: np.ndarray) -> np.ndarray:
-    """Torch's pictures at z, after a comparison with those of half precision."""
-    exact = mean(p, z)
-    v = z
+def check_half(p: nn.Module, layers: list[Layer], *given: np.ndarray) -> np.ndarray:
+    """Torch's pictures, after a comparison with those of half precision."""
+    exact = mean(p, *given)
+    v = np.concatenate(given, axis=1)
     with np.errstate(over="ignore", invalid="ignore"):
         for w, b, act, slope in layers:
             v = v @ w.astype("<f2").astype(float).T + b.astype("<f2").astype(float)
@@ -111,7 +114,7 @@ def check_half(p: nn.Module, layers: list[Layer], z: np.ndarray) -> np.ndarray:
     if not gap <= TOLERANCE:
         raise ValueError(
             f"in half precision a pixel is off by {gap:.3g}, more than {TOLERANCE}: "
-            "the weights are too large or not finite. `live_plane` takes any decoder."
+            "the weights are too large or not finite. `live_plane` takes any p(x|z)."
         )
     return exact
 

@@ -1,4 +1,4 @@
-"""What both explorers share: a decoder's mean, as grey pictures."""
+"""What the explorers share: a decoder's mean, as grey pictures."""
 
 import struct
 import zlib
@@ -19,13 +19,13 @@ def decoder(net: nn.Module) -> nn.Module:
     return net.get_submodule("p")
 
 
-def mean(p: nn.Module, z: np.ndarray) -> np.ndarray:
-    """Mean of p(x|z), (N, d), in evaluation mode; the mode is put back."""
+def mean(p: nn.Module, *given: np.ndarray) -> np.ndarray:
+    """Mean of p(x|z) or p(x|y, z), (N, d), in evaluation mode; the mode is put back."""
     modes = [(m, m.training) for m in p.modules()]
     weight = next(p.parameters(), torch.empty(0))
     try:
         with torch.no_grad():
-            out = p.eval()(torch.as_tensor(z).to(weight))
+            out = p.eval()(*(torch.as_tensor(g).to(weight) for g in given))
     finally:
         for m, mode in modes:
             m.training = mode

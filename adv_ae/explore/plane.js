@@ -1,5 +1,6 @@
 // A decoder's latent plane under mouse, touch and keys: everything is computed in the
 // page, with no kernel and no network. `mount(spec)` is called by the HTML around this.
+// A decoder that is told a label shows one picture a label, side by side.
 
 const CLASSES = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
   "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"];
@@ -19,19 +20,35 @@ function element(tag, name, parent, text = "") {
 
 function explorer(root, spec) {
   const { layers, points, labels } = unpack(spec);
-  const [height, width] = spec.shape, { extent, grid } = spec;
+  const [height, width] = spec.shape, { extent, grid, told } = spec;
   const z = [0, 0];
+  let chosen = 0; // the label of the pictures in the plane
   let pictures = spec.points === 0; // what the plane shows: pictures, or codes
   let background = null;
 
   const card = element("div", "adv-ae-card");
   element("div", "adv-ae-title", card, spec.title);
-  const body = element("div", "adv-ae-body", card);
+  const body = element("div", told ? "adv-ae-body adv-ae-told" : "adv-ae-body", card);
   const field = element("div", "adv-ae-field", body);
   const plane = element("canvas", "adv-ae-plane", field);
   const ring = element("div", "adv-ae-ring", field); // what a finger can take hold of
   const side = element("div", "adv-ae-side", body);
-  const image = element("canvas", "adv-ae-image", side);
+  const board = told ? element("div", "adv-ae-board", side) : side;
+  const images = Array.from({ length: told || 1 }, (_, k) => {
+    const place = told ? element("button", "adv-ae-label", board) : board;
+    const image = element("canvas", "adv-ae-image", place);
+    image.width = width;
+    image.height = height;
+    image.style.aspectRatio = `${width} / ${height}`;
+    if (told) {
+      element("span", "adv-ae-name", place, String(k));
+      place.type = "button";
+      place.setAttribute("aria-label", `label ${k}: its pictures in the plane`);
+      place.addEventListener("click", () => choose(k));
+    }
+    return image;
+  });
+  const seen = told ? board : images[0]; // what is named by the code
   const words = element("div", "adv-ae-words", side);
   const said = element("output", "adv-ae-said", words);
   const place = element("div", "adv-ae-z", said);
@@ -40,15 +57,13 @@ function explorer(root, spec) {
     "Drag in the plane, or press the arrow keys (Shift: small steps, Home: 0).");
   element("div", "adv-ae-hint adv-ae-finger", words,
     "Tap the plane or drag the ring. A swipe up or down scrolls the page.");
+  if (told) element("div", "adv-ae-hint", words, "Press a picture to fill the plane.");
   plane.tabIndex = 0;
   plane.setAttribute("role", "application");
   plane.setAttribute("aria-roledescription", "two-dimensional slider");
   plane.setAttribute("aria-label", `${spec.title}: plane of codes; arrow keys move, ` +
     "with Shift by small steps, Home goes to the middle");
-  image.setAttribute("role", "img");
-  image.width = width;
-  image.height = height;
-  image.style.aspectRatio = `${width} / ${height}`;
+  seen.setAttribute("role", told ? "group" : "img");
   said.setAttribute("aria-live", "polite");
   if (spec.classes) {
     const legend = element("ul", "adv-ae-legend", words);
@@ -58,23 +73,29 @@ function explorer(root, spec) {
       entry.style.setProperty("--adv-ae-class", CLASSES[k % CLASSES.length]);
     }
   }
-  if (spec.points) {
-    const toggle = element("button", "adv-ae-toggle", words, "Show pictures");
-    toggle.type = "button";
-    toggle.addEventListener("click", () => {
-      pictures = !pictures;
-      toggle.textContent = pictures ? "Show codes" : "Show pictures";
-      background = null;
-      draw();
+  const toggle = spec.points ? element("button", "adv-ae-toggle", words) : null;
+  toggle?.setAttribute("type", "button");
+  toggle?.addEventListener("click", () => show(!pictures));
+  function show(asPictures) { // in the plane: pictures, or codes
+    pictures = asPictures;
+    if (toggle) toggle.textContent = pictures ? "Show codes" : "Show pictures";
+    board.querySelectorAll(".adv-ae-label").forEach((place, k) => {
+      place.setAttribute("aria-pressed", String(pictures && k === chosen));
     });
+    background = null;
+    draw();
+  }
+  function choose(label) {
+    chosen = label;
+    show(true);
   }
 
   const tile = document.createElement("canvas");
   tile.width = width;
   tile.height = height;
-  function picture(canvas, at) {
+  function picture(canvas, at, label) {
     const pen = canvas.getContext("2d"), data = pen.createImageData(width, height);
-    paint(data.data, decode(layers, at), spec.limits);
+    paint(data.data, decode(layers, given(told, label, at)), spec.limits);
     pen.putImageData(data, 0, 0);
   }
 
@@ -84,7 +105,7 @@ function explorer(root, spec) {
     for (let row = 0; row < grid; row++) {
       for (let column = 0; column < grid; column++) {
         const at = [2 * (column + 0.5) / grid - 1, 1 - 2 * (row + 0.5) / grid];
-        picture(tile, at.map((v) => v * extent));
+        picture(tile, at.map((v) => v * extent), chosen);
         pen.drawImage(tile, (column + 0.5) * cell - scale * width / 2,
           (row + 0.5) * cell - scale * height / 2, scale * width, scale * height);
       }
@@ -195,8 +216,9 @@ function explorer(root, spec) {
       .replace("-", "\u2212"));
     place.textContent = `z = (${a}, ${b})`;
     near.textContent = spec.classes ? `nearest code: class ${nearest()}` : "";
-    image.setAttribute("aria-label", `picture decoded at z = (${a}, ${b})`);
-    picture(image, z);
+    const what = told ? `pictures of ${told} labels` : "picture";
+    seen.setAttribute("aria-label", `${what} decoded at z = (${a}, ${b})`);
+    images.forEach((image, k) => picture(image, z, k));
     draw();
   }
 
@@ -255,7 +277,7 @@ function explorer(root, spec) {
 
   moveTo(0, 0); // decodes: if this throws, the fallback stays
   root.querySelector(".adv-ae-fallback").replaceWith(card);
-  draw();
+  show(pictures);
   new ResizeObserver(draw).observe(plane);
   root.moveTo = moveTo;
   root.dataset.ready = "true";

@@ -1,9 +1,10 @@
-"""The explorer that needs no kernel: HTML, with the decoder and its code inside."""
+"""The explorers that need no kernel: HTML, with the decoder and its code inside."""
 
 import base64
 import html
 import json
 import re
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -68,39 +69,128 @@ def latent_plane(
             decoder's, a bad `name`, `points`, `labels` or `limits`, weights that half
             precision cannot hold, more than 500 KB.
     """
-    from IPython.display import HTML
-
-    if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
-        raise ValueError(f"name {name!r}: lower-case letters, digits and hyphens only.")
-    if not extent > 0 or grid < 1 or not limits[0] < limits[1]:
-        raise ValueError(
-            f"extent {extent} and grid {grid} must be positive, and the first of "
-            f"limits {limits} below the second."
-        )
-    p = decoder(net)
-    layers = layers_of(p)
-    check_shape(layers, shape)
-    pictures = check_half(p, layers, _grid(extent, grid))
-    codes, classes = _points(points, labels, extent)
-    packed = b"".join(halves(w) + halves(b) for w, b, _, _ in layers) + codes
-    spec = {
-        "name": name,
-        "title": title,
-        "shape": list(shape),
-        "extent": extent,
-        "grid": grid,
-        "limits": list(limits),
-        "layers": [[w.shape[1], w.shape[0], act, slope] for w, _, act, slope in layers],
-        "points": 0 if points is None else len(points),
-        "classes": classes,
-        "payload": _base64(packed.ljust(180, b"\0")),  # long enough to be masked
-    }
     alt = (
         f"{title}: a still grid of {grid} by {grid} pictures, each decoded from a code "
         f"of the square from -{extent:g} to {extent:g}; the first coordinate grows to "
         "the right, the second upwards."
     )
-    still = _tiles(grey(pictures, limits).reshape(-1, *shape), grid)
+    look = _Look(shape, extent, name, grid, limits, title)
+    return _explorer(net, look, points, labels, alt)
+
+
+def style_plane(
+    net: nn.Module,
+    shape: tuple[int, int],
+    *,
+    classes: int = 10,
+    extent: float = 3.0,
+    name: str = "style-plane",
+    points: Tensor | None = None,
+    labels: Tensor | None = None,
+    grid: int = 11,
+    limits: tuple[float, float] = (0.0, 1.0),
+    title: str = "Keep the style, change the label",
+) -> "IPython.display.HTML":
+    r"""Explorer of a decoder p(x|y, z) that is told the label y: one code z of the
+    square, and what it decodes to under every label.
+
+    As `latent_plane`, with `classes` pictures beside the plane in the place of one.
+    Each is a button that fills the plane with pictures of its label. Where scripts may
+    not run, a still grid stands instead: nine codes, one a row, under every label, one
+    a column.
+
+    Args:
+        net: a decoder as in `latent_plane`, called as p(y, z): y one-hot,
+            (N, classes), and z (N, 2), or the game that has it.
+        shape, extent, name, points, limits, title: as in `latent_plane`.
+        classes: how many labels the decoder knows, 1 to 20.
+        labels: (N,) classes of the points, which color them; None for none.
+        grid: pictures a side in the plane.
+
+    Returns:
+        What a notebook displays. Its `.data` is the HTML, at most 500 KB.
+
+    Raises:
+        TypeError, ValueError: as `latent_plane`; also where `classes` is not in 1..20.
+
+    References:
+        Makhzani et al., Adversarial Autoencoders, 2015, sec. 4, figure 7.
+    """
+    if not 1 <= classes <= 20:
+        raise ValueError(f"{classes} classes: 1 to 20 fit beside a plane.")
+    alt = (
+        f"{title}: a still grid of 9 by {classes} pictures; a row is one code of the "
+        f"square from -{extent:g} to {extent:g}, a column one label."
+    )
+    look = _Look(shape, extent, name, grid, limits, title, classes)
+    return _explorer(net, look, points, labels, alt)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What both explorers are given, beside the decoder and the points."""
+
+    shape: tuple[int, int]
+    extent: float
+    name: str
+    grid: int
+    limits: tuple[float, float]
+    title: str
+    told: int = 0  # labels that the decoder is told; 0: none, it is p(x|z)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9-]*", self.name):
+            raise ValueError(
+                f"name {self.name!r}: lower-case letters, digits and hyphens only."
+            )
+        if not self.extent > 0 or self.grid < 1 or not self.limits[0] < self.limits[1]:
+            raise ValueError(
+                f"extent {self.extent} and grid {self.grid} must be positive, and the "
+                f"first of limits {self.limits} below the second."
+            )
+
+    def still(self) -> tuple[tuple[np.ndarray, ...], int]:
+        """What the decoder is given for the still grid, row by row, and how many
+        columns that has."""
+        if not self.told:
+            return (_grid(self.extent, self.grid),), self.grid
+        z = _grid(self.extent, 3)
+        return (
+            np.tile(np.eye(self.told), (len(z), 1)),
+            z.repeat(self.told, axis=0),
+        ), self.told
+
+
+def _explorer(
+    net: nn.Module,
+    look: _Look,
+    points: Tensor | None,
+    labels: Tensor | None,
+    alt: str,
+) -> "IPython.display.HTML":
+    from IPython.display import HTML
+
+    p = decoder(net)
+    layers = layers_of(p)
+    check_shape(layers, look.shape, look.told)
+    given, columns = look.still()
+    pictures = check_half(p, layers, *given)
+    codes, classes = _points(points, labels, look.extent)
+    packed = b"".join(halves(w) + halves(b) for w, b, _, _ in layers) + codes
+    spec = {
+        "name": look.name,
+        "title": look.title,
+        "shape": list(look.shape),
+        "extent": look.extent,
+        "grid": look.grid,
+        "limits": list(look.limits),
+        "told": look.told,
+        "layers": [[w.shape[1], w.shape[0], act, slope] for w, _, act, slope in layers],
+        "points": 0 if points is None else len(points),
+        "classes": classes,
+        "payload": _base64(packed.ljust(180, b"\0")),  # long enough to be masked
+    }
+    still = _tiles(grey(pictures, look.limits).reshape(-1, *look.shape), columns)
     page = _page(spec, alt, _base64(png(still)))
     if len(page.encode()) > LIMIT:
         weights = sum(w.size + b.size for w, b, _, _ in layers)
@@ -139,14 +229,14 @@ def _grid(extent: float, grid: int) -> np.ndarray:
     return np.stack([first.ravel(), second.ravel()], axis=1)
 
 
-def _tiles(pictures: np.ndarray, grid: int) -> np.ndarray:
-    """One picture out of grid * grid, row by row, each with a white margin."""
+def _tiles(pictures: np.ndarray, columns: int) -> np.ndarray:
+    """One picture out of many, row by row, each with a white margin."""
     margin = max(1, max(pictures.shape[1:]) // 16)
     sides = ((0, 0), (margin, margin), (margin, margin))
     padded = np.pad(pictures, sides, constant_values=255)
     _, height, width = padded.shape
-    rows = padded.reshape(grid, grid, height, width).transpose(0, 2, 1, 3)
-    return rows.reshape(grid * height, grid * width)
+    rows = padded.reshape(-1, columns, height, width).transpose(0, 2, 1, 3)
+    return rows.reshape(-1, columns * width)
 
 
 def _page(spec: dict[str, Any], alt: str, still: str) -> str:

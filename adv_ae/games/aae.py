@@ -229,8 +229,8 @@ class SemiSupervisedAAE(ClusteringAAE):
         yield {"classification": -q_y.log_prob(y).mean()}  # cross-entropy
 
 
-class _InThePlane(ClusteringAAE):
-    """The decoder is given one vector of n dimensions, head plus style: y W + z.
+class HeadPlusStyle(ClusteringAAE):
+    """Base: the decoder is given one vector of n dimensions, head plus style: y W + z.
 
     `W` is (K, n); row k is the head of cluster k.
     """
@@ -265,7 +265,7 @@ def head_cost(W: Tensor, eta: float) -> Tensor:
     return F.relu(eta - (W[i] - W[j]).norm(dim=1)).sum()
 
 
-class DimensionReductionAAE(_InThePlane):
+class DimensionReductionAAE(HeadPlusStyle):
     """Clustering whose decoder sees y W + z: n dimensions that show clusters and
     styles.
 
@@ -316,7 +316,7 @@ class SemiSupervisedDimensionReductionAAE(DimensionReductionAAE, SemiSupervisedA
     players = SemiSupervisedAAE.players | DimensionReductionAAE.players
 
 
-class FixedHeadsAAE(_InThePlane, SemiSupervisedAAE):
+class FixedHeadsAAE(HeadPlusStyle, SemiSupervisedAAE):
     """`SemiSupervisedAAE` whose decoder sees y W + z with W fixed, as 10 I for n = K =
     10.
 

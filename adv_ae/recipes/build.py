@@ -12,7 +12,7 @@ import torch
 from adv_ae.batches import Stream
 from adv_ae.data import Split
 from adv_ae.game import Game
-from adv_ae.recipes.methods import METHODS, RecipeError, known
+from adv_ae.recipes.methods import LABELS, METHODS, RecipeError, known
 from adv_ae.recipes.networks import LIKELIHOODS, PLANE, POSTERIORS, PRIORS, Setup
 from adv_ae.training import adam, falling, sgd, staircase
 
@@ -59,7 +59,7 @@ class Recipe:
 
     def streams(self, train: Split) -> list[Stream]:
         """What is played on; which labels are kept depends on the seed."""
-        return METHODS[self.method].streams(train, self.labels, self.seed)
+        return LABELS[METHODS[self.method].labels](train, self.labels, self.seed)
 
     def batch_sizes(self, streams: list[Stream]) -> list[int]:
         """Of the streams: of few labelled examples all."""
@@ -75,7 +75,7 @@ class Recipe:
         return {player: kinds[self.optimizer[player]][player] for player in self.lr}
 
     def schedules(self, game: Game) -> dict:
-        """{player: factor of its rate at a step} of a game."""
+        """Of each player of a game the factor of its rate at a step."""
         if self.constant:
             return {}
         fall = staircase(*self.drops) if self.drops else falling(self.steps)

@@ -64,6 +64,15 @@ def _beside(split: Split, labels: int | None, seed: int) -> list[Stream]:
     return [split.x, (split.x[rows], y[rows])]
 
 
+# Streams of a split, of which so many labels are known (None: all), chosen by a seed.
+LABELS: Mapping[str, Callable[[Split, int | None, int], list[Stream]]] = {
+    "none": _pictures,
+    "all": _labelled,
+    "switch": _switched,
+    "beside": _beside,
+}
+
+
 @dataclass(frozen=True)
 class Method:
     """A method of the command line.
@@ -81,8 +90,7 @@ class Method:
         latent: dimension of z by default; of sets of 784 pixels `latent_large`.
         batch_size: by default.
         first: game on the same q, p and prior that is played before, if any.
-        streams: makes what is played on from a split, the number of labels that are
-            known (None: all) and the seed of their choice.
+        labels: how the game is given labels, one of `LABELS`.
         heads: of y by default.
     """
 
@@ -98,12 +106,12 @@ class Method:
     latent_large: int = 2
     batch_size: int = 100
     first: type[Game] | None = None
-    streams: Callable[[Split, int | None, int], list[Stream]] = _pictures
+    labels: str = "none"
     heads: int = 10
 
     @property
     def rates(self) -> dict[str, float]:
-        """{player: learning rate}."""
+        """Learning rate of each player."""
         some = self.lr if isinstance(self.lr, Mapping) else {}
         same = 1e-3 if isinstance(self.lr, Mapping) else self.lr
         return dict.fromkeys(self.game.players, same) | dict(some)
@@ -111,7 +119,7 @@ class Method:
     @property
     def few_labels(self) -> bool:
         """Can it do with the labels of some examples?"""
-        return self.streams in (_switched, _beside)
+        return self.labels in ("switch", "beside")
 
     def build(self, setup: Setup) -> Game:
         """The game with fresh weights."""
@@ -250,7 +258,7 @@ METHODS: Mapping[str, Method] = {
         _label_informed,
         priors=("mixture", "swiss-roll"),
         betas=(0.5, 0.999),
-        streams=_switched,
+        labels="switch",
     ),
     "aae-supervised": Method(
         "AAE whose decoder is told the label: z is left with the style",
@@ -259,7 +267,7 @@ METHODS: Mapping[str, Method] = {
         _supervised,
         betas=(0.5, 0.999),
         latent_large=15,
-        streams=_labelled,
+        labels="all",
     ),
     "aae-semi-supervised": Method(
         "AAE with classes y and styles z, few of the labels known",
@@ -269,7 +277,7 @@ METHODS: Mapping[str, Method] = {
         betas=(0.5, 0.999),
         latent=5,
         latent_large=10,
-        streams=_beside,
+        labels="beside",
     ),
     "aae-clustering": Method(
         "AAE with clusters y and styles z, no labels",
@@ -297,7 +305,7 @@ METHODS: Mapping[str, Method] = {
         _learned_heads,
         lr={"heads": 0.03},
         betas=(0.5, 0.999),
-        streams=_beside,
+        labels="beside",
     ),
     "aae-fixed-heads": Method(
         "the same with heads that stay, 10 I in ten dimensions",
@@ -307,7 +315,7 @@ METHODS: Mapping[str, Method] = {
         betas=(0.5, 0.999),
         latent=10,
         latent_large=10,
-        streams=_beside,
+        labels="beside",
     ),
     "ali": Method(
         "adversarially learned inference: D(x, z), a stochastic encoder",
