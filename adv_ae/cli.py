@@ -204,7 +204,10 @@ def _list(args: argparse.Namespace) -> None:
         reported = row.reported or "shown as a figure"
         print(f"{'':32}{row.measure}; reported: {reported}")
         for size, values in results.measured(found, row).items():
-            print(f"{'':32}measured, {size}: {results.show(row, values)}")
+            run = row.recipe(size, 0)
+            few = f", {run.labels} labels" if run.labels else ""
+            where = f"{size} ({run.data}{few})"
+            print(f"{'':32}measured, {where}: {results.show(row, values)}")
 
 
 DATA = {

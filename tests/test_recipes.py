@@ -302,7 +302,10 @@ def test_list_shows_reported_and_measured(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     assert cli.main(["list"]) == 0
     out = capsys.readouterr().out
-    assert "reported: 1.90 ± 0.10 %" in out and "measured, small:" in out
+    assert (
+        "reported: 1.90 ± 0.10 %" in out
+        and "measured, small (digits, 100 labels):" in out
+    )
     assert out.count("measured, ") == 1
 
 
