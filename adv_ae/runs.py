@@ -169,7 +169,7 @@ def train(
     report = {
         "steps": history.steps,
         "steps_per_second": round(history.steps_per_second, 1),
-        "seconds": round(sum(h.total_seconds for h in histories.values()), 1),
+        "seconds": round(sum(h.total_seconds for h in histories.values()), 3),
         "device": device,
         "torch": torch.__version__,
         "valid": evaluate(game, dataset, "valid"),
