@@ -318,7 +318,9 @@ def test_stored_results_are_what_the_recipes_say():
         row = EXPERIMENTS[result["experiment"]]
         chosen = json.loads(json.dumps(row.options(result["size"])))
         made = result["recipe"]["setup"] | result["recipe"]
-        assert {k: made[k] for k in chosen} == chosen
+        for key, value in chosen.items():  # rates are given of some players
+            part = made[key].items() >= value.items() if isinstance(value, dict) else 0
+            assert part or made[key] == value, key
         assert made["steps"] == result["steps"] and made["seed"] == result["seed"]
         assert made["method"] == row.method and result["measure"] == row.measure
         assert re.fullmatch(r"[0-9a-f]{40}", result["commit"])
