@@ -248,9 +248,9 @@ def _train(args: argparse.Namespace) -> None:
     if row is None and not args.out:
         raise ValueError("a method wants a run folder: --out DIR.")
     size = args.size or "small"
-    own = row.options(size) if row else {}
-    name = args.data or own.pop("data", "digits")
-    own.pop("data", None)
+    own = row.options(size) if row else {"data": "digits"}
+    usual = own.pop("data")
+    name = args.data or usual
     recipes.known(name, data.NAMES, "data set")
     device = _device(args.device)
     dataset = data.load(name)

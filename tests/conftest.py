@@ -20,6 +20,14 @@ def _same_start():
     torch.manual_seed(0)
 
 
+@pytest.fixture
+def double(_same_start):
+    """float64 as the default, for exact tests."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
 @pytest.fixture(scope="module")
 def printed(request):
     """What the solutions of a chapter define, run as they are printed: that of the

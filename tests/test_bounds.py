@@ -24,6 +24,8 @@ from adv_ae.linear_gaussian import LinearGaussian, renyi_divergence
 from adv_ae.networks import MLP
 from adv_ae.priors import GaussianRing, Normal
 
+pytestmark = pytest.mark.usefixtures("double")
+
 LOG_P = -2.7073138859
 WIDE, NARROW, POSTERIOR = (0.3, 0.20), (0.3, 0.04), (6 / 11, 1 / 11)
 GOLDEN = {
@@ -75,13 +77,6 @@ GOLDEN = {
     },
 }
 each_q = pytest.mark.parametrize("q", GOLDEN, ids=["wide", "narrow", "posterior"])
-
-
-@pytest.fixture(autouse=True)
-def _double():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def model():

@@ -18,15 +18,10 @@ from adv_ae.networks import MLP, Discriminator
 from adv_ae.priors import GaussianRing, Normal, Prior, SwissRoll
 from adv_ae.training import adam, fit
 
+pytestmark = pytest.mark.usefixtures("double")
+
 X, Z, N = 5, 2, 12
 LR = {"reconstruction": 0.03, "D": 0.2, "G": 0.1}
-
-
-@pytest.fixture(autouse=True)
-def _double():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 class Fixed(Prior):

@@ -28,6 +28,8 @@ from adv_ae.networks import MLP, Discriminator
 from adv_ae.priors import Normal, OneHot
 from adv_ae.training import adam, falling, fit
 
+pytestmark = pytest.mark.usefixtures("double")
+
 X, H, Z, K, N, M = 5, 8, 2, 3, 12, 7
 LR = {"reconstruction": 0.03, "D": 0.2, "G": 0.1, "classification": 0.3, "heads": 0.05}
 ETA, SCALE = 2.0, 0.5
@@ -45,13 +47,6 @@ MOVES = {
     "SemiSupervisedDimensionReductionAAE": SEMI | WITH_W | {"heads": ["W"]},
     "FixedHeadsAAE": SEMI,
 }
-
-
-@pytest.fixture(autouse=True)
-def _double():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 class Drawn(OneHot):

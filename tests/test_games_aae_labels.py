@@ -23,15 +23,10 @@ from adv_ae.networks import MLP, Discriminator
 from adv_ae.priors import GaussianRing, Mixture, SwissRoll
 from adv_ae.training import adam, falling, fit
 
+pytestmark = pytest.mark.usefixtures("double")
+
 X, Z, K, N = 5, 2, 3, 12
 LR = {"reconstruction": 0.03, "D": 0.2, "G": 0.1}
-
-
-@pytest.fixture(autouse=True)
-def _double():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 class Spots(Mixture):

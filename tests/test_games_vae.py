@@ -15,14 +15,9 @@ from adv_ae.conditionals import Bernoulli, FixedScaleGaussian, Gaussian
 from adv_ae.networks import MLP
 from adv_ae.priors import Normal, SwissRoll
 
+pytestmark = pytest.mark.usefixtures("double")
+
 D, DIM = 6, 3
-
-
-@pytest.fixture(autouse=True)
-def _double():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def make(Game, p=Bernoulli, scale=1.0, **options):

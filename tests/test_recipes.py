@@ -9,7 +9,17 @@ import pytest
 import torch
 from torch import nn
 
-from adv_ae import cli, data, evaluation, games, networks, recipes, results, runs
+from adv_ae import (
+    cli,
+    data,
+    evaluation,
+    games,
+    metrics,
+    networks,
+    recipes,
+    results,
+    runs,
+)
 from adv_ae.recipes import EXPERIMENTS, METHODS, SIZES, Recipe, RecipeError, recipe
 
 
@@ -191,6 +201,34 @@ def test_clusters_are_named_on_other_points_than_those_they_are_judged_on():
     game.classify = classify
     assert runs.evaluate(game, dataset, "test")["clustering_error"] == 1
     assert runs.evaluate(game, dataset, "valid")["clustering_error"] == 1
+
+
+def test_what_codes_tell_and_how_sure_the_window_is():
+    dataset = data.digits()
+    game = recipe("aae", "digits", (8, 8), hidden=(8,), latent=10).game().eval()
+    x = dataset.test.x
+    truth = {len(s): s.y for s in (dataset.train, dataset.valid, dataset.test)}
+    game.encode = lambda x: nn.functional.one_hot(truth[len(x)], 10).float()
+    figures = runs.evaluate(game, dataset)
+    assert figures["probe_error"] == 0 and figures["nearest_neighbor_accuracy"] == 1
+    torch.manual_seed(0)
+    game.encode = lambda x: torch.randn(len(x), 10)  # codes that tell nothing
+    assert runs.evaluate(game, dataset)["probe_error"] > 0.8
+    game.sample = lambda n: dataset.train.x[:200]
+    figures = runs.evaluate(game, dataset)
+    nats = metrics.parzen_log_likelihood(
+        dataset.train.x[:200], x[:200], figures["parzen_sigma"]
+    )
+    assert figures["parzen_log_likelihood"] == pytest.approx(nats.mean().item())
+    error = nats.std().item() / 200**0.5
+    assert figures["parzen_standard_error"] == pytest.approx(error)
+
+
+def test_the_nearest_two_heads_are_told():
+    game = recipe("aae-plane", "digits", (8, 8), heads=3, hidden=(8,)).game().eval()
+    with torch.no_grad():
+        game.W.copy_(torch.tensor([[0.0, 0.0], [3.0, 4.0], [30.0, 0.0]]))
+    assert runs.evaluate(game, data.digits())["head_distance"] == pytest.approx(5)
 
 
 def test_the_supervised_are_judged_with_their_labels():

@@ -144,7 +144,7 @@ _CLUSTERS_SHORT = _CLUSTERS_SMALL | {"hidden": (1000, 1000), "steps": 10_000}
 
 _PLANE_SOURCES = _FEW_SOURCES | {
     "latent": "figure 11",
-    "eta": "ours: the paper prints none",
+    "eta": _OURS,
     "spread": "ours: heads begin at random",
     "lr": "of the heads ours, the rest appendix A.2.1",
 }
