@@ -8,9 +8,9 @@ step.
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Distribution, Independent, Laplace, Normal
 
-from adv_ae.distributions import BernoulliPixels, Delta, MeanCategorical
+from adv_ae.distributions import BernoulliPixels, Delta, MeanCategorical, MeanSigns
 
 
 def _joint(base: torch.distributions.Distribution) -> Independent:
@@ -48,6 +48,7 @@ class FixedScaleGaussian(Conditional):
     """
 
     scale: Tensor
+    family: type[Normal] | type[Laplace] = Normal
 
     def __init__(self, net: nn.Module, scale: float = 1.0):
         super().__init__(net)
@@ -55,7 +56,20 @@ class FixedScaleGaussian(Conditional):
 
     def forward(self, *given: Tensor) -> Independent:
         mean = self.net(*given)
-        return _joint(Normal(mean, self.scale.expand_as(mean), validate_args=False))
+        scale = self.scale.expand_as(mean)
+        return _joint(self.family(mean, scale, validate_args=False))
+
+
+class FixedScaleLaplace(FixedScaleGaussian):
+    """Laplace(net(.), scale): minus its log density is the summed absolute error over
+    scale, plus a constant.
+
+    Args:
+        net: maps what is given to the mean (N, d, ...).
+        scale: b of exp(-|x - mean| / b) / 2b, > 0; the standard deviation is sqrt(2) b.
+    """
+
+    family = Laplace
 
 
 class Bernoulli(Conditional):
@@ -75,6 +89,19 @@ class Categorical(Conditional):
 
     def forward(self, *given: Tensor) -> MeanCategorical:
         return MeanCategorical(logits=self.net(*given), validate_args=False)
+
+
+class Signs(Conditional):
+    """E(x) = 2 sigmoid(net(x)) - 1 in (-1, 1)^d, with the cross-entropy of (z + 1) / 2
+    as minus `log_prob`: BiGAN's encoder of codes from U[-1, 1]^d, and its latent
+    regression (authors' code).
+
+    Args:
+        net: maps what is given to logits (N, d).
+    """
+
+    def forward(self, *given: Tensor) -> Independent:
+        return _joint(MeanSigns(logits=self.net(*given), validate_args=False))
 
 
 class Deterministic(Conditional):

@@ -74,3 +74,27 @@ class MeanCategorical(torch.distributions.OneHotCategorical):
 
     def rsample(self, sample_shape: torch.Size = NONE) -> Tensor:
         return self.probs.expand(self._extended_shape(sample_shape))
+
+
+class MeanSigns(torch.distributions.Bernoulli):
+    """Independent signs -1 and 1, P(1) = sigmoid(logits); every draw is the mean, 2
+    sigmoid(logits) - 1.
+
+    `log_prob` takes z in [-1, 1] as well: minus the cross-entropy of (z + 1) / 2, which
+    the mean at z makes least. BiGAN's code has codes and latent regression in this
+    form (for z ~ U[-1, 1]^d).
+    """
+
+    has_rsample = True
+
+    @property
+    def mean(self) -> Tensor:
+        return (self.logits / 2).tanh()  # 2 sigmoid(l) - 1
+
+    def rsample(self, sample_shape: torch.Size = NONE) -> Tensor:
+        return self.mean.expand(self._extended_shape(sample_shape))
+
+    sample = rsample
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return super().log_prob((value + 1) / 2)

@@ -134,6 +134,24 @@ class OneHot(Mixture):
         return torch.full_like(z[:, 0], -math.log(self.k))
 
 
+class Empirical(Prior):
+    """The law of given rows: each draw is one of them, at random.
+
+    Args:
+        rows: (N, dim), such as the attributes y of a data set.
+    """
+
+    rows: Tensor
+
+    def __init__(self, rows: Tensor):
+        super().__init__()
+        self.dim = rows.shape[1]
+        self.register_buffer("rows", rows.detach().clone())
+
+    def sample(self, n: int) -> Tensor:
+        return self.rows[torch.randint(len(self.rows), (n,), device=self.rows.device)]
+
+
 class GaussianRing(Mixture):
     """Equal mixture of K 2-D Gaussians like petals, component k at angle 2 pi k / K
     (AAE figure 4).

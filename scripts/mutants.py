@@ -324,8 +324,8 @@ MUTANTS = [
     Mutant(
         "std-variance",
         "conditionals.py",
-        "Normal(mean, self.scale.expand_as(mean), validate_args=False)",
-        "Normal(mean, self.scale.sqrt().expand_as(mean), validate_args=False)",
+        "scale = self.scale.expand_as(mean)",
+        "scale = self.scale.sqrt().expand_as(mean)",
         "standard deviation taken for variance",
         ("00", "02"),
     ),

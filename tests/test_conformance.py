@@ -14,12 +14,14 @@ from adv_ae.conditionals import (
     Bernoulli,
     Categorical,
     Deterministic,
+    FixedScaleGaussian,
     Gaussian,
     Noisy,
+    Signs,
     TwoHeads,
 )
 from adv_ae.networks import MLP, Discriminator, GaussianNoise
-from adv_ae.priors import GaussianRing, Normal, OneHot, SwissRoll, Uniform
+from adv_ae.priors import Empirical, GaussianRing, Normal, OneHot, SwissRoll, Uniform
 
 X, Z, H, N, K = 12, 2, 16, 20, 4
 x = torch.rand(N, X, generator=torch.Generator().manual_seed(0)).round()
@@ -70,6 +72,33 @@ def plane(game, *more):
     return clusters(game, torch.randn(K, Z), *more, decoded=Z)
 
 
+def pair(outputs=None):
+    """D(x, z), or D of K + 1 outputs."""
+    return Discriminator(X + Z, H) if outputs is None else MLP(X + Z, H, outputs)
+
+
+def told(prior_y):
+    """Conditional ALI."""
+    q, D = Gaussian(MLP(X + K, H, 2 * Z)), Discriminator(X + Z + K, H)
+    p = Deterministic(MLP(Z + K, H, X))
+    return games.ConditionalALI(q, p, prior_y, Normal(Z), D)
+
+
+def layers(L):
+    """Hierarchical ALI with L codes, of 3 dimensions below the top."""
+    dims = [X, *[3] * (L - 1), Z]
+    q = [Gaussian(MLP(sum(dims[: k + 1]), H, 2 * dims[k + 1])) for k in range(L)]
+    p = [Gaussian(MLP(sum(dims[k + 1 :]), H, 2 * dims[k])) for k in range(L)]
+    return games.HierarchicalALI(q, p, Normal(Z), Discriminator(sum(dims), H))
+
+
+class Halves(torch.nn.Module):
+    """Means of neighboring pixels: half the resolution."""
+
+    def forward(self, x):
+        return x.view(len(x), -1, 2).mean(2)
+
+
 GAMES = {
     "Autoencoder": lambda: games.Autoencoder(point(), pixels(), Normal(Z)),
     "VAE": lambda: games.VAE(gaussian(), pixels(), Normal(Z)),
@@ -92,6 +121,39 @@ GAMES = {
     "ALI": lambda: games.ALI(gaussian(), picture(), Normal(Z), Discriminator(X + Z, H)),
     "BiGAN": lambda: games.BiGAN(
         point(), picture(), Uniform(Z), Discriminator(X + Z, H)
+    ),
+    "ALI deterministic": lambda: games.ALI(point(), picture(), Normal(Z), pair()),
+    "ALI universal": lambda: games.ALI(noisy(), picture(), Normal(Z), pair()),
+    "ALI stochastic decoder": lambda: games.ALI(
+        gaussian(), Gaussian(MLP(Z, H, 2 * X)), Normal(Z), pair()
+    ),
+    "ALICE": lambda: games.ALICE(gaussian(), picture(), Normal(Z), pair(), 0.1),
+    "ConditionalALI classes": lambda: told(OneHot(K)),
+    "ConditionalALI attributes": lambda: told(Empirical(torch.eye(K)[y])),
+    "HierarchicalALI one": lambda: layers(1),
+    "HierarchicalALI three": lambda: layers(3),
+    "SemiSupervisedALI": lambda: games.SemiSupervisedALI(
+        gaussian(), picture(), Normal(Z), pair(K + 1)
+    ),
+    "SaturatingBiGAN": lambda: games.SaturatingBiGAN(
+        point(), picture(), Uniform(Z), pair()
+    ),
+    "AlternatingBiGAN": lambda: games.AlternatingBiGAN(
+        point(), picture(), Uniform(Z), pair()
+    ),
+    "GeneralizedBiGAN": lambda: games.GeneralizedBiGAN(
+        point(),
+        Deterministic(MLP(Z, H, X // 2)),
+        Uniform(Z),
+        Discriminator(X // 2 + Z, H),
+        Halves(),
+        torch.nn.Tanh(),
+    ),
+    "LatentRegressor": lambda: games.LatentRegressor(
+        Signs(MLP(X, H, Z)), picture(), Uniform(Z), Discriminator(X, H)
+    ),
+    "JointLatentRegressor": lambda: games.JointLatentRegressor(
+        FixedScaleGaussian(MLP(X, H, Z)), picture(), Normal(Z), Discriminator(X, H)
     ),
     "LabelInformedAAE ring": lambda: label_informed(gaussian(), GaussianRing(K)),
     "LabelInformedAAE roll": lambda: label_informed(noisy(), SwissRoll(K)),
@@ -116,8 +178,11 @@ GAMES = {
 
 def batch(game):
     """What the game's `play` takes."""
-    if isinstance(game, games.SemiSupervisedAAE):
+    if isinstance(game, games.SemiSupervisedAAE | games.SemiSupervisedALI):
         return x, x[:8], y[:8]
+    if isinstance(game, games.ConditionalALI):
+        labels = isinstance(game.prior_y, OneHot)
+        return x, (y if labels else torch.eye(K)[y])
     if isinstance(game, games.LabelInformedAAE):
         return x, torch.where(torch.arange(N) < 8, y, K)  # K: unlabelled
     return (x, y) if isinstance(game, games.SupervisedAAE) else (x,)
@@ -240,11 +305,13 @@ def test_runs_repeat_by_seed(game):
 
 
 def test_samples_and_reconstructions_have_the_shape_of_data(game):
-    assert game.sample(5).shape == (5, X)
+    width = X // 2 if isinstance(game, games.GeneralizedBiGAN) else X
+    assert game.sample(5).shape == (5, width)
     if isinstance(game, games.Bidirectional):
-        assert game.encode(x).shape == game.codes(x).shape == (N, Z)
-        assert game.reconstruct(x).shape == (N, X)
-        assert not game.reconstruct(x).requires_grad
+        given = batch(game) if isinstance(game, games.ConditionalALI) else (x,)
+        assert game.encode(*given).shape == game.codes(*given).shape == (N, Z)
+        assert game.reconstruct(*given).shape == (N, width)
+        assert not game.reconstruct(*given).requires_grad
 
 
 def test_float64_stays_float64(game):
@@ -255,7 +322,22 @@ def test_float64_stays_float64(game):
         assert value.dtype == torch.float64, name
 
 
-@pytest.mark.parametrize("name", ["GAN", "AlternatingGAN", "ALI", "BiGAN"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "GAN",
+        "AlternatingGAN",
+        "ALI",
+        "ALICE",
+        "ConditionalALI classes",
+        "HierarchicalALI three",
+        "BiGAN",
+        "SaturatingBiGAN",
+        "AlternatingBiGAN",
+        "GeneralizedBiGAN",
+        "LatentRegressor",
+    ],
+)
 def test_a_blind_discriminator_costs_two_log_two(name):
     """At D = 1/2 the value is -log 4 (GAN thm. 1, ALI sec. 2.1, BiGAN thm. 1)."""
     game = GAMES[name]()

@@ -11,8 +11,21 @@ from adv_ae.games.aae import (
     SemiSupervisedDimensionReductionAAE,
     SupervisedAAE,
 )
-from adv_ae.games.ali import ALI
-from adv_ae.games.bigan import BiGAN
+from adv_ae.games.ali import (
+    ALI,
+    ALICE,
+    ConditionalALI,
+    HierarchicalALI,
+    SemiSupervisedALI,
+)
+from adv_ae.games.bigan import (
+    AlternatingBiGAN,
+    BiGAN,
+    GeneralizedBiGAN,
+    JointLatentRegressor,
+    LatentRegressor,
+    SaturatingBiGAN,
+)
 from adv_ae.games.gan import GAN, AlternatingGAN, SaturatingGAN
 from adv_ae.games.gmmn import GMMN, WAEMMD, GMMNAutoencoder
 from adv_ae.games.models import Bidirectional, Generative
@@ -21,23 +34,32 @@ from adv_ae.games.vae import IWAE, VAE, Autoencoder
 __all__ = [
     "AAE",
     "ALI",
+    "ALICE",
     "GAN",
     "GMMN",
     "IWAE",
     "VAE",
     "WAEMMD",
+    "AlternatingBiGAN",
     "AlternatingGAN",
     "Autoencoder",
     "BiGAN",
     "Bidirectional",
     "ClusteringAAE",
+    "ConditionalALI",
     "DimensionReductionAAE",
     "FixedHeadsAAE",
     "GMMNAutoencoder",
+    "GeneralizedBiGAN",
     "Generative",
+    "HierarchicalALI",
+    "JointLatentRegressor",
     "LabelInformedAAE",
+    "LatentRegressor",
+    "SaturatingBiGAN",
     "SaturatingGAN",
     "SemiSupervisedAAE",
+    "SemiSupervisedALI",
     "SemiSupervisedDimensionReductionAAE",
     "SupervisedAAE",
 ]

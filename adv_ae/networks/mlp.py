@@ -1,4 +1,4 @@
-"""Networks: multilayer perceptrons on tuples, and the papers' layer tables as data."""
+"""Perceptrons on tuples, and the modules around them."""
 
 import itertools
 from collections.abc import Callable

@@ -1,0 +1,29 @@
+"""Networks: perceptrons on tuples, and the papers' layer tables as data."""
+
+from adv_ae.networks.features import activations
+from adv_ae.networks.injected import (
+    Injected,
+    InjectedDiscriminator,
+    bigan_encoder,
+    bigan_generator,
+)
+from adv_ae.networks.mlp import (
+    MLP,
+    Corrupted,
+    Discriminator,
+    GaussianNoise,
+    init_normal_,
+)
+
+__all__ = [
+    "MLP",
+    "Corrupted",
+    "Discriminator",
+    "GaussianNoise",
+    "Injected",
+    "InjectedDiscriminator",
+    "activations",
+    "bigan_encoder",
+    "bigan_generator",
+    "init_normal_",
+]
