@@ -1,13 +1,15 @@
-"""Batches from tensors that stay on the device."""
+"""Batches from tensors that stay on the device, and from images that are streamed."""
 
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from adv_ae.data import as_float
+from adv_ae.data import Images, as_float
+from adv_ae.data.folders import Decoding
 
-Stream = Tensor | tuple[Tensor, ...]
+Source = Tensor | Images
+Stream = Source | tuple[Source, ...]
 
 
 class Batches:
@@ -18,13 +20,18 @@ class Batches:
     so a short labelled one is cycled beside a long unlabelled one. uint8 becomes
     float32 in [0, 1].
 
+    `Images` stay in their files: while a batch is played, threads decode the next one
+    of the same epoch. The permutations of their stream are drawn on the CPU, so that no
+    draw waits for the device.
+
     Args:
-        data: one tensor, a tuple of aligned tensors, or a list of such streams.
+        data: one source (a tensor, or images), a tuple of aligned sources, or a list of
+            such streams.
         batch_size: rows a batch, one for all streams or one each.
-        device: where the tensors go.
+        device: where the tensors go, and the batches.
 
     Raises:
-        ValueError: tensors of one stream differ in length, or a stream is shorter
+        ValueError: sources of one stream differ in length, or a stream is shorter
             than its batch.
     """
 
@@ -40,30 +47,69 @@ class Batches:
         )
         if len(sizes) != len(streams):
             raise ValueError(f"{len(streams)} streams, but {len(sizes)} batch sizes.")
-        self.streams = [
-            tuple(t.to(device) for t in (s if isinstance(s, tuple) else (s,)))
+        self.device = torch.device(device)
+        self.sources: list[tuple[Source, ...]] = [
+            tuple(
+                t if isinstance(t, Images) else t.to(device)
+                for t in (s if isinstance(s, tuple) else (s,))
+            )
             for s in streams
         ]
         self.sizes = list(sizes)
-        for tensors, size in zip(self.streams, self.sizes, strict=True):
-            _check_stream([len(t) for t in tensors], size)
-        self.orders = [torch.empty(0, dtype=torch.long, device=device) for _ in sizes]
+        for sources, size in zip(self.sources, self.sizes, strict=True):
+            _check_stream([len(t) for t in sources], size)
+        self.orders = [
+            torch.empty(0, dtype=torch.long, device=self._home(i))
+            for i in range(len(sizes))
+        ]
         self.positions = [0] * len(sizes)
+        self._begun: dict[tuple[int, int], Decoding] = {}
+
+    @property
+    def streams(self) -> list[tuple[Tensor, ...]]:
+        """The tensors of each stream; in the place of images their fingerprint."""
+        return [
+            tuple(t.fingerprint() if isinstance(t, Images) else t for t in sources)
+            for sources in self.sources
+        ]
 
     def draw(self) -> tuple[Tensor, ...]:
-        """The next batch: the tensors of all streams, one after the other."""
-        return tuple(t for i in range(len(self.streams)) for t in self._rows(i))
+        """The next batch: the rows of all sources, one after the other."""
+        return tuple(t for i in range(len(self.sources)) for t in self._rows(i))
 
     def _rows(self, i: int) -> Iterator[Tensor]:
-        tensors, size = self.streams[i], self.sizes[i]
+        sources, size = self.sources[i], self.sizes[i]
         if self.positions[i] + size > len(self.orders[i]):  # a new epoch
-            self.orders[i] = torch.randperm(len(tensors[0]), device=tensors[0].device)
+            self.orders[i] = torch.randperm(len(sources[0]), device=self._home(i))
             self.positions[i] = 0
-        rows = self.orders[i][self.positions[i] : self.positions[i] + size]
+        start = self.positions[i]
         self.positions[i] += size
-        for t in tensors:
-            drawn = t.index_select(0, rows)
+        rows, following = self.orders[i][start : start + 2 * size].tensor_split([size])
+        for j, t in enumerate(sources):
+            if isinstance(t, Images):
+                drawn = self._decoded((i, j), t, rows, following)
+            else:
+                drawn = t.index_select(0, rows.to(self.device))
             yield as_float(drawn) if t.dtype == torch.uint8 else drawn
+
+    def _decoded(
+        self, key: tuple[int, int], images: Images, rows: Tensor, following: Tensor
+    ) -> Tensor:
+        """These rows, on the device; the following ones begin to be decoded."""
+        begun = self._begun.pop(key, None)
+        if begun is None or not torch.equal(begun.rows, rows):
+            begun = images.begin(rows)
+        if len(following) == len(rows):
+            self._begun[key] = images.begin(following)
+        drawn = begun.result()
+        if self.device.type == "cuda":
+            drawn = drawn.pin_memory()  # else the copy would wait for the device
+        return drawn.to(self.device, non_blocking=True)
+
+    def _home(self, i: int) -> torch.device:
+        """Where a stream's permutations are."""
+        streamed = any(isinstance(t, Images) for t in self.sources[i])
+        return torch.device("cpu") if streamed else self.device
 
     def state_dict(self) -> dict:
         """Where the streams stand."""
@@ -71,8 +117,9 @@ class Batches:
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from there."""
-        device = self.streams[0][0].device
-        self.orders = [order.to(device) for order in state["orders"]]
+        self.orders = [
+            order.to(self._home(i)) for i, order in enumerate(state["orders"])
+        ]
         self.positions = list(state["positions"])
 
 

@@ -72,24 +72,27 @@ def images(
     ax: Axes | None = None,
     title: str = "",
 ) -> Axes:
-    """A grid of grey pictures, row by row; 0 white, 1 black ink.
+    """A grid of pictures, row by row: grey ones, 0 white and 1 black ink, or in color.
 
     Args:
-        x: (N, height * width) in [0, 1].
-        shape: (height, width) of one picture.
+        x: (N, height * width) in [0, 1]; in color (N, 3 * height * width) of red, green
+            and blue light, all red first; what lies outside is drawn as 0 or 1.
+        shape: (height, width) of one picture; (3, height, width) in color.
         columns: pictures a row.
         ax: where; None makes a figure.
         title: above the grid.
     """
-    pictures = array(x).reshape(-1, *shape)
-    rows = -(-len(pictures) // columns)
-    blank = np.zeros((rows * columns - len(pictures), *shape))
-    grid = np.concatenate([pictures, blank]).reshape(rows, columns, *shape)
-    canvas = np.pad(grid, ((0, 0), (0, 0), (1, 1), (1, 1))).transpose(0, 2, 1, 3)
+    (height, width), colors = shape[-2:], 3 if len(shape) == 3 else 1
+    pictures = array(x).reshape(-1, colors, height, width).transpose(0, 2, 3, 1)
+    rows, paper = -(-len(pictures) // columns), float(colors == 3)
+    blank = np.full((rows * columns - len(pictures), height, width, colors), paper)
+    grid = np.concatenate([pictures, blank])
+    grid = np.pad(grid, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=paper)
+    canvas = grid.reshape(rows, columns, height + 2, width + 2, colors).swapaxes(1, 2)
     if ax is None:
-        _, ax = figure(height=5.0 * rows / columns * shape[0] / shape[1] + 0.2)
-    height, width = rows * (shape[0] + 2), columns * (shape[1] + 2)
-    ax.imshow(canvas.reshape(height, width), cmap="gray_r", vmin=0, vmax=1)
+        _, ax = figure(height=5.0 * rows / columns * height / width + 0.2)
+    canvas = canvas.reshape(rows * (height + 2), columns * (width + 2), colors)
+    ax.imshow(canvas.clip(0, 1), cmap="gray_r", vmin=0, vmax=1)
     ax.set_axis_off()
     ax.set_title(title)
     return ax

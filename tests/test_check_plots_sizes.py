@@ -64,6 +64,23 @@ def test_figures_of_the_palette():
     plots.plt.close("all")
 
 
+def test_pictures_in_color_keep_their_colors_and_places(caplog):
+    x = torch.rand(5, 3, 2, 4)  # two rows of four pixels
+    x[4, 0] = torch.tensor([[-1.0, 2.0, 0.5, 0.5]] * 2)
+    ax = plots.images(x.flatten(1).requires_grad_(), (3, 2, 4), columns=3)
+    grid = ax.images[0].get_array()
+    assert grid.shape == (2 * 4, 3 * 6, 3) and not caplog.records
+    for k in range(5):
+        top, left = 4 * (k // 3) + 1, 6 * (k % 3) + 1
+        shown = grid[top : top + 2, left : left + 4]
+        expected = x[k].detach().clip(0, 1).permute(1, 2, 0)
+        np.testing.assert_allclose(shown, expected)
+    assert (grid[:, ::6] == 1).all() and (grid[:, 5::6] == 1).all()  # white paper
+    assert (grid[::4] == 1).all() and (grid[3::4] == 1).all()
+    assert (grid[4:, 12:] == 1).all()  # the last row has two pictures
+    plots.plt.close("all")
+
+
 def test_pairs_stand_at_their_codes_and_cover_none():
     x = torch.tensor([[1.0, 0.0, 0.0, 0.5]] * 3)
     z = torch.tensor([[0.0, 0.0], [0.3, 0.3], [1.0, -2.0]])

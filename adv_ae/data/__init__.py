@@ -1,23 +1,28 @@
 """Datasets: embedded, toy, rendered, and the benchmark files, each checked by sha256.
 
-Nothing here needs the network but `mnist`, `fashion_mnist` and
-`binarized_mnist`, whose files are looked for
+Nothing here needs the network but `mnist`, `fashion_mnist`, `binarized_mnist`,
+`cifar10` and `svhn`, whose files are looked for
 
 1. in the folder named by the environment variable `ADV_AE_DATA`
    (`mnist/train-images-idx3-ubyte.gz`, `fashion-mnist/...`,
-   `binarized-mnist/binarized_mnist.npz`),
+   `binarized-mnist/binarized_mnist.npz`, `cifar10/cifar-10-binary.tar.gz`,
+   `svhn/train_32x32.mat`),
 2. in the user's cache (`ADV_AE_CACHE`, or pooch's place for `adv_ae`),
 3. at the mirrors, and then kept in the cache.
 
 Wherever a file comes from, it is parsed only if its sha256 is the expected one.
 Images stay `uint8` until `as_float` is asked; no file is unpickled.
+
+Pictures of one's own, or CelebA's, are streamed from their folder: `image_folder`.
 """
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import partial
 
 from adv_ae.data.base import DataError, Dataset, Factors, Split, as_float, three_ways
 from adv_ae.data.benchmarks import binarized_mnist, fashion_mnist, mnist
+from adv_ae.data.color import cifar10, svhn, svhn_fragment
 from adv_ae.data.embedded import (
     digits,
     gaussian_grid,
@@ -25,6 +30,7 @@ from adv_ae.data.embedded import (
     swiss_roll,
     two_moons,
 )
+from adv_ae.data.folders import ImageFolder, Images, ImageSplit, image_folder
 from adv_ae.data.labels import hide_labels, labelled_rows
 from adv_ae.data.rendered import glyphs
 
@@ -33,18 +39,25 @@ __all__ = [
     "DataError",
     "Dataset",
     "Factors",
+    "ImageFolder",
+    "ImageSplit",
+    "Images",
     "Split",
     "as_float",
     "binarized_mnist",
+    "cifar10",
     "digits",
     "fashion_mnist",
     "gaussian_grid",
     "gaussian_ring",
     "glyphs",
     "hide_labels",
+    "image_folder",
     "labelled_rows",
     "load",
     "mnist",
+    "svhn",
+    "svhn_fragment",
     "swiss_roll",
     "two_moons",
 ]
@@ -55,6 +68,10 @@ _SETS: dict[str, Callable[..., Dataset]] = {
     "mnist": mnist,
     "fashion-mnist": fashion_mnist,
     "binarized-mnist": binarized_mnist,
+    "cifar10": cifar10,
+    "svhn": svhn,
+    "svhn-extra": partial(svhn, extra=True),
+    "svhn-fragment": svhn_fragment,
 }
 _TOYS: dict[str, Callable[..., Split]] = {
     "gaussian-grid": gaussian_grid,

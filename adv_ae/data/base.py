@@ -50,7 +50,8 @@ class Dataset:
     Attributes:
         name: the name that `load` knows.
         train, valid, test: the splits.
-        shape: of one example: `(8, 8)`, `(28, 28)` or `(2,)`; its product is D.
+        shape: of one example: `(8, 8)`, `(28, 28)`, `(3, 32, 32)` (channel, row,
+            column) or `(2,)`; its product is D.
         factors: of rendered sets (`glyphs`), else None.
     """
 

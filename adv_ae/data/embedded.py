@@ -63,7 +63,7 @@ def gaussian_grid(
 
     References:
         Dumoulin et al., "Adversarially Learned Inference", 2017,
-        https://arxiv.org/abs/1606.00704, section 4.2 (25 components).
+        https://arxiv.org/abs/1606.00704, section 4.5 (25 components).
     """
     axis = spacing * (np.arange(side) - (side - 1) / 2)
     centers = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1)

@@ -26,7 +26,8 @@ def _shared_folder() -> Path | None:
     if not Path(named).expanduser().is_dir():
         raise DataError(
             f"ADV_AE_DATA names {named!r}, which is not a folder: expected one with "
-            "mnist/, fashion-mnist/ or binarized-mnist/ in it. Correct or unset it."
+            "mnist/, fashion-mnist/, binarized-mnist/, cifar10/ or svhn/ in it. "
+            "Correct or unset it."
         )
     return Path(named).expanduser()
 
@@ -93,6 +94,8 @@ def fetch(source: Source, name: str) -> bytes:
     (sha256, size), folder = source.files[name], _cache_folder() / source.folder
     http = pooch.HTTPDownloader(timeout=30)
     tried = [f"{folder / name}: a wrong file"] if (folder / name).exists() else []
+    if not source.mirrors:
+        tried.append("no mirror has it")
     for mirror in source.mirrors:
         try:
             path = pooch.retrieve(mirror + name, sha256, name, folder, downloader=http)
