@@ -120,8 +120,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--seed", type=_seed, default=0, help="default: 0")
     p.add_argument("--latent", type=_positive, metavar="N", help="dimension of z")
-    p.add_argument("--posterior", help="deterministic, gaussian or universal")
+    p.add_argument("--posterior", help="deterministic, gaussian, universal or signs")
     p.add_argument("--prior", help="normal, uniform, mixture or swiss-roll")
+    p.add_argument("--networks", help="mlp (default), bigan, or ali-cifar10, ...")
     p.add_argument(
         "--hidden",
         type=_widths,
@@ -193,10 +194,10 @@ def _list(args: argparse.Namespace) -> None:
 
     print("methods")
     for name, method in METHODS.items():
-        print(f"  {name:20}{method.summary} ({method.paper})")
+        print(f"  {name:24}{method.summary} ({method.paper})")
     print("\ndata sets")
     for name in data.NAMES:
-        print(f"  {name:20}{DATA[name]}")
+        print(f"  {name:24}{DATA[name]}")
     print("\nexperiments (sizes: small, short, paper); measured: those in results/")
     found = results.load()
     for name, row in EXPERIMENTS.items():
@@ -216,7 +217,11 @@ DATA = {
     "mnist": "70,000 digits, 28x28 (LeCun et al. 1998)",
     "fashion-mnist": "70,000 articles of clothing, 28x28 (Xiao et al. 2017)",
     "binarized-mnist": "MNIST of 0 and 1 (Salakhutdinov and Murray 2008)",
-    "gaussian-grid": "25 Gaussians in the plane (Dumoulin et al. 2017, section 4.2)",
+    "cifar10": "60,000 photographs in color, 32x32 (Krizhevsky 2009)",
+    "svhn": "99,289 house numbers in color, 32x32 (Netzer et al. 2011)",
+    "svhn-extra": "the same, its train split the 531,131 easier ones",
+    "svhn-fragment": "1,083 of them, to try code on",
+    "gaussian-grid": "25 Gaussians in the plane (Dumoulin et al. 2017, section 4.5)",
     "gaussian-ring": "8 Gaussians on a circle",
     "swiss-roll": "a spiral in the plane (scikit-learn's, seen along its axis)",
     "two-moons": "two half circles in the plane (scikit-learn's)",
@@ -234,6 +239,7 @@ CHOICES = (  # options of `train` that are options of `recipe`, where they are g
     "every",
     "labels",
     "heads",
+    "networks",
 )
 
 
@@ -261,6 +267,8 @@ def _train(args: argparse.Namespace) -> None:
         dataset.shape,
         **(own | {"constant": args.constant, "seed": args.seed} | asked),
     )
+    if recipe.examples is not None:
+        dataset = recipe.dataset()
     out = args.out or f"runs/{args.method}/{size}-{args.seed}"
     _threads(args.threads, recipe)
     report = runs.train(

@@ -40,7 +40,9 @@ def pictures(
     if not isinstance(game, games.Bidirectional):
         return result
     result["reconstructions"] = reconstructions(game, x, y, dataset.shape)
-    told = isinstance(game, games.SupervisedAAE | games.ClusteringAAE)
+    told = isinstance(
+        game, games.SupervisedAAE | games.ClusteringAAE | games.ConditionalALI
+    )
     if told and dataset.shape != (2,):
         result["styles"] = styles(game, recipe.setup.heads, dataset.shape)
     if recipe.setup.latent == 2 and (not told or hasattr(game, "represent")):
@@ -75,7 +77,8 @@ def reconstructions(
 ) -> Figure:
     """Pairs of rows: data and, below, their reconstructions."""
     n = len(x) if shape == (2,) else min(len(x), 50) // 10 * 10
-    told = [y[:n]] if isinstance(game, games.SupervisedAAE) and y is not None else []
+    labelled = isinstance(game, games.SupervisedAAE | games.ConditionalALI)
+    told = [y[:n]] if labelled and y is not None else []
     x_hat = game.reconstruct(x[:n], *told)
     if shape == (2,):
         return _examples(x_hat, shape, 10, plots.POSTERIOR)
@@ -104,9 +107,14 @@ def latent(game: Any, x: Tensor, y: Tensor | None, shape: tuple[int, ...]) -> Fi
     """Codes of x by class over draws of the prior (grey), and the decoded plane: 20 x
     20 points from the 1st to the 99th percentile of those draws."""
     prior, z = draw_prior(game, 2000), game.codes(x)
+    decode = game.decode
     if hasattr(game, "represent"):  # head plus style
         prior = game.prior_y.sample(2000) @ game.W + prior
         z = game.represent(x)
+
+        def decode(v: Tensor) -> Tensor:
+            return game.p(v).mean
+
     figure, axes = plots.figure(1, 2, width=9.0, height=4.6)
     plots.points(prior, color=plots.PRIOR, ax=axes[0], size=2)
     plots.points(z, y, ax=axes[0], size=10)
@@ -115,7 +123,7 @@ def latent(game: Any, x: Tensor, y: Tensor | None, shape: tuple[int, ...]) -> Fi
     (left, bottom), (right, top) = prior.quantile(edges, dim=0).tolist()
     u = torch.linspace(left, right, 20).repeat(20)
     v = torch.linspace(top, bottom, 20).repeat_interleave(20)
-    decoded = game.p(torch.stack([u, v], 1).to(prior.device)).mean
+    decoded = decode(torch.stack([u, v], 1).to(prior.device))
     if shape == (2,):
         plots.points(decoded, color=plots.GENERATED, ax=axes[1])
     else:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from adv_ae import __version__, data, runs
+from adv_ae import __version__, runs
 from adv_ae.recipes import EXPERIMENTS, Experiment
 
 FOLDER = Path("results")
@@ -100,7 +100,7 @@ def measure(
     recipe, commit = row.recipe(size, seed), _commit()  # as it is at the start
     report = runs.train(
         recipe,
-        data.load(recipe.data),
+        recipe.dataset(),
         folder / row.name / f"{size}-{seed}",
         resume=True,
         device=device,
@@ -146,14 +146,20 @@ def measured(found: list[dict[str, Any]], row: Experiment) -> Mapping[str, list[
 
 def show(row: Experiment, values: list[float]) -> str:
     """Mean and standard deviation over seeds as the paper prints them, and how many:
-    errors in percent, likelihoods in nats."""
-    percent = row.measure.endswith("error")
-    scale, unit, digits = (100, "%", 2) if percent else (1, "nats", 1)
+    errors and accuracies in percent, likelihoods in nats, numbers of modes as such."""
+    scale, unit, digits = _units(row.measure)
     text = f"{scale * statistics.mean(values):.{digits}f}"
     if len(values) > 1:
         text += f" ± {scale * statistics.stdev(values):.{digits}f}"
     seeds = "1 seed" if len(values) == 1 else f"{len(values)} seeds"
-    return f"{text} {unit} ({seeds})"
+    return f"{text}{unit} ({seeds})"
+
+
+def _units(measure: str) -> tuple[int, str, int]:
+    """Of a measure: factor, unit, digits after the point."""
+    if measure.endswith(("error", "accuracy")):
+        return 100, " %", 2
+    return (1, " nats", 1) if measure.endswith("likelihood") else (1, "", 1)
 
 
 def _device(device: str) -> str:

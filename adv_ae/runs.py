@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from adv_ae import data
 from adv_ae.data import Dataset
 from adv_ae.evaluation import evaluate
 from adv_ae.game import Game
@@ -233,7 +232,7 @@ def measure(folder: str | Path, split: str, device: str = "cpu") -> dict[str, fl
         DataError: the data set is not to be had.
     """
     recipe, game = load(folder, device)
-    return evaluate(game, data.load(recipe.data), split)
+    return evaluate(game, recipe.dataset(), split)
 
 
 __all__ = [

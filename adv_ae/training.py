@@ -28,6 +28,7 @@ __all__ = [
     "History",
     "TrainingError",
     "adam",
+    "fading",
     "falling",
     "fit",
     "load_weights",
@@ -89,6 +90,19 @@ def falling(steps: int) -> Callable[[int], float]:
         [1.0, 1.0, 0.5, 0.0]
     """
     return lambda i: min(1.0, 2 - 2 * i / steps)
+
+
+def fading(steps: int, to: float = 0.01) -> Callable[[int], float]:
+    """A schedule for `fit`: 1 for the first half, then exponentially down to `to`.
+
+    BiGAN's MNIST run has 200 epochs at a constant rate and 200 in which it falls to a
+    hundredth (authors' code).
+
+    Example:
+        >>> [round(fading(8)(i), 6) for i in (0, 4, 6, 8)]
+        [1.0, 1.0, 0.1, 0.01]
+    """
+    return lambda i: float(to ** max(0.0, 2 * i / steps - 1))
 
 
 def staircase(*drops: int, factor: float = 0.1) -> Callable[[int], float]:

@@ -31,7 +31,7 @@ def _few_samples(monkeypatch):
 def tiny(monkeypatch, **more):
     """Every experiment's small size with next to no steps."""
     for row in recipes.experiments.ROWS:
-        small = {**row.small, "steps": 3, "hidden": (8,), **more}
+        small = {**row.small, "steps": 3, "hidden": (8, 8), **more}
         monkeypatch.setitem(row.__dict__, "small", small)
 
 
@@ -43,7 +43,8 @@ def test_every_experiment_is_a_run(name, size):
     assert made.seed == 3 and made.method == row.method in METHODS
     assert Recipe.from_dict(json.loads(json.dumps(made.to_dict()))) == made
     assert dataclasses.replace(made) == made
-    assert (made.data == "digits") == (size == "small")
+    assert made.data in ("digits", "gaussian-grid") or size != "small"
+    assert made.setup.shape == recipes.SHAPES[made.data]
     players = set(METHODS[row.method].game.players)
     assert set(made.lr) == set(made.optimizer) == set(made.momentum) == players
 
@@ -53,7 +54,8 @@ def test_every_number_of_a_paper_says_where_it_comes_from(name):
     row = EXPERIMENTS[name]
     silent = {"optimizer", "labels", "heads"}  # with lr, momentum; in the summary
     assert set(row.paper) - silent <= set(row.sources), name
-    assert "Makhzani" in row.source and row.summary
+    author = {"aae": "Makhzani", "ali": "Dumoulin", "bigan": "Donahue"}
+    assert row.source.startswith(author[name.split("/")[0]]) and row.summary
 
 
 def test_rows_are_those_of_the_papers_tables():
@@ -70,6 +72,20 @@ def test_rows_are_those_of_the_papers_tables():
         "aae/plane-100": 6.08,
         "aae/plane-unlabelled": 13.95,
         "aae/ten-dimensions-100": 3.90,
+        "ali/svhn-svm": 19.14,
+        "ali/svhn-1000": 7.42,
+        "ali/cifar10-1000": 19.98,
+        "ali/cifar10-2000": 19.09,
+        "ali/cifar10-4000": 17.99,
+        "ali/cifar10-8000": 17.05,
+        "ali/grid": 13.4,
+        "ali/grid-gan": 10.4,
+        "bigan/bigan": 97.39,
+        "bigan/discriminator": 97.30,
+        "bigan/latent-regressor": 97.44,
+        "bigan/joint-latent-regressor": 97.13,
+        "bigan/autoencoder-l2": 97.58,
+        "bigan/autoencoder-l1": 97.63,
     }
 
 
@@ -108,7 +124,7 @@ def test_clusters_have_dropout_at_the_input_alone():
     assert game.prior_y.k == 16
 
 
-@pytest.mark.parametrize("posterior", recipes.POSTERIORS)
+@pytest.mark.parametrize("posterior", METHODS["aae"].posteriors)
 def test_noise_is_on_the_input_of_every_posterior(posterior):
     game = recipe("aae", "digits", (8, 8), posterior=posterior, noise=0.5).game()
     assert sum(isinstance(m, networks.GaussianNoise) for m in game.modules()) == 1
@@ -162,7 +178,13 @@ def test_players_may_move_by_different_optimizers():
 def test_names_of_rows():
     names = [row.name for row in recipes.rows("aae/table2")]
     assert names == [f"aae/semi-supervised-{n}" for n in ("100", "1000", "all")]
-    assert len(recipes.rows("aae")) == len(EXPERIMENTS)
+    papers = [recipes.rows(paper) for paper in ("aae", "ali", "bigan")]
+    assert [row for rows in papers for row in rows] == list(EXPERIMENTS.values())
+    assert len(recipes.rows("bigan/table1")) == 6
+    assert [r.name for r in recipes.rows("ali/section4.5")] == [
+        "ali/grid",
+        "ali/grid-gan",
+    ]
     assert [r.name for r in recipes.rows("aae/clustering-16")] == ["aae/clustering-16"]
     with pytest.raises(RecipeError, match="did you mean 'aae/table2'"):
         recipes.rows("aae/tabel2")

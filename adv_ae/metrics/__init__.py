@@ -15,6 +15,7 @@ from adv_ae.metrics.labels import (
     head_counts,
     head_labels,
     probe_accuracy,
+    svm_error,
 )
 from adv_ae.metrics.samples import (
     choose_parzen_sigma,
@@ -41,5 +42,6 @@ __all__ = [
     "parzen_log_likelihood",
     "probe_accuracy",
     "sliced_wasserstein",
+    "svm_error",
     "two_sample_accuracy",
 ]

@@ -14,14 +14,17 @@ from adv_ae.networks.mlp import (
     GaussianNoise,
     init_normal_,
 )
+from adv_ae.networks.tables import TABLES, Table
 
 __all__ = [
     "MLP",
+    "TABLES",
     "Corrupted",
     "Discriminator",
     "GaussianNoise",
     "Injected",
     "InjectedDiscriminator",
+    "Table",
     "activations",
     "bigan_encoder",
     "bigan_generator",

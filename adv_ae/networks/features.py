@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-NONLINEAR = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.Tanh)
+from adv_ae.networks.conv import Maxout
+
+NONLINEAR = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.Tanh, Maxout)
 
 
 @torch.no_grad()

@@ -10,13 +10,16 @@ from typing import Any
 import torch
 
 from adv_ae.batches import Stream
-from adv_ae.data import Split
+from adv_ae.data import Dataset, Split, load
 from adv_ae.game import Game
+from adv_ae.networks import TABLES, Table
+from adv_ae.recipes.families import FAMILIES
 from adv_ae.recipes.methods import LABELS, METHODS, RecipeError, known
 from adv_ae.recipes.networks import LIKELIHOODS, PLANE, POSTERIORS, PRIORS, Setup
-from adv_ae.training import adam, falling, sgd, staircase
+from adv_ae.training import adam, fading, falling, sgd, staircase
 
 OPTIMIZERS = ("adam", "sgd")
+_TABLES = {f"ali-{name}": table for name, table in TABLES.items()}
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ class Recipe:
         drops: steps at which the rates fall to a tenth, in the place of that.
         labels: how many examples of the train split keep their label; None: all.
         every: steps between checkpoints.
+        weight_decay: of those that move by Adam: added to the gradient times the
+            weight.
+        fade: over the second half the rates fall exponentially to this share, in the
+            place of a straight line to 0.
+        examples: draws of a toy set in its train split; None: as many as it has.
     """
 
     method: str
@@ -52,6 +60,19 @@ class Recipe:
     labels: int | None
     seed: int
     every: int
+    weight_decay: float = 0.0
+    fade: float | None = None
+    examples: int | None = None
+
+    def dataset(self) -> Dataset:
+        """The data set.
+
+        Raises:
+            DataError: it is not to be had.
+        """
+        return load(
+            self.data, **({} if self.examples is None else {"n": self.examples})
+        )
 
     def game(self) -> Game:
         """The game with fresh weights."""
@@ -69,7 +90,7 @@ class Recipe:
     def optimizers(self, game: Game) -> dict[str, torch.optim.Optimizer]:
         """One a player of a game with this recipe's players."""
         kinds = {
-            "adam": adam(game, self.lr, self.betas),
+            "adam": adam(game, self.lr, self.betas, self.weight_decay),
             "sgd": sgd(game, self.lr, self.momentum),
         }
         return {player: kinds[self.optimizer[player]][player] for player in self.lr}
@@ -78,7 +99,11 @@ class Recipe:
         """Of each player of a game the factor of its rate at a step."""
         if self.constant:
             return {}
-        fall = staircase(*self.drops) if self.drops else falling(self.steps)
+        fall = falling(self.steps)
+        if self.drops:
+            fall = staircase(*self.drops)
+        elif self.fade is not None:
+            fall = fading(self.steps, self.fade)
         return dict.fromkeys(game.players, fall)
 
     @classmethod
@@ -116,8 +141,12 @@ def recipe(
     posterior: str | None = None,
     prior: str | None = None,
     hidden: tuple[int, ...] | None = None,
+    networks: str | None = None,
     every: int = 1000,
-    **networks: Any,
+    weight_decay: float = 0.0,
+    fade: float | None = None,
+    examples: int | None = None,
+    **setup: Any,
 ) -> Recipe:
     """A run of a method on a data set; what is None is the method's own.
 
@@ -142,8 +171,10 @@ def recipe(
         posterior: one of `POSTERIORS`.
         prior: one of `PRIORS`.
         hidden: widths of hidden layers.
+        networks: one of `FAMILIES`.
         every: steps between checkpoints.
-        **networks: the other attributes of `Setup`.
+        weight_decay, fade, examples: as in `Recipe`.
+        **setup: the other attributes of `Setup`.
 
     Raises:
         RecipeError: a name is not known, or choices do not go together.
@@ -155,9 +186,11 @@ def recipe(
     if m.posteriors:
         posterior = known(posterior or m.posteriors[0], POSTERIORS, "posterior")
     prior = known(prior or m.priors[0], PRIORS, "prior")
+    networks = known(networks or m.networks[0], tuple(FAMILIES), "networks")
     for what, name, fits in (
         ("posterior", posterior, m.posteriors),
         ("prior", prior, m.priors),
+        ("networks", networks, m.networks),
     ):
         if name is not None and name not in fits:
             raise RecipeError(
@@ -165,19 +198,21 @@ def recipe(
             )
     if labels is not None and not m.few_labels:
         raise RecipeError(f"{method} cannot do with some labels: it takes all or none.")
+    if networks in _TABLES:
+        latent = _fits_table(_TABLES[networks], shape, latent)
     if latent is None:
         latent = 2 if prior in PLANE else m.latent_large if large else m.latent
     if prior in PLANE and latent != 2:
         raise RecipeError(f"the prior {prior!r} lies in the plane: latent must be 2.")
     hidden = hidden or ((1000, 1000) if large else (128, 128))
-    networks = {"heads": m.heads} | networks
-    known(networks.get("likelihood", LIKELIHOODS[0]), LIKELIHOODS, "likelihood")
-    setup = Setup(tuple(shape), latent, tuple(hidden), posterior, prior, **networks)
+    more: dict[str, Any] = {"heads": m.heads, "networks": networks} | setup
+    known(more.get("likelihood", LIKELIHOODS[0]), LIKELIHOODS, "likelihood")
+    made = Setup(tuple(shape), latent, tuple(hidden), posterior, prior, **more)
     all_adam, no_momentum = (dict.fromkeys(m.rates, v) for v in ("adam", 0.0))
     return Recipe(
         method=method,
         data=data,
-        setup=setup,
+        setup=made,
         steps=steps,
         batch_size=batch_size or m.batch_size,
         lr=_by_player(m.rates, lr, "a learning rate"),
@@ -189,7 +224,25 @@ def recipe(
         labels=labels,
         seed=seed,
         every=every,
+        weight_decay=weight_decay,
+        fade=fade,
+        examples=examples,
     )
+
+
+def _fits_table(table: Table, shape: tuple[int, ...], latent: int | None) -> int:
+    """The dimension of z that a table has."""
+    if tuple(shape) != table.shape:
+        raise RecipeError(
+            f"the networks ali-{table.name} are of examples of shape {table.shape}, "
+            f"not {tuple(shape)}."
+        )
+    if latent not in (None, table.latent):
+        raise RecipeError(
+            f"the networks ali-{table.name} have {table.latent} numbers in z, not "
+            f"{latent}."
+        )
+    return table.latent
 
 
 def _by_player(own: Mapping[str, Any], given: Any, what: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,7 +15,8 @@ from adv_ae.divergences import rbf
 from adv_ae.game import Game
 from adv_ae.networks import MLP, init_normal_
 from adv_ae.priors import OneHot
-from adv_ae.recipes.networks import POSTERIORS, PRIORS, Setup
+from adv_ae.recipes.families import FAMILIES
+from adv_ae.recipes.networks import PRIORS, Setup
 
 
 class RecipeError(ValueError):
@@ -92,13 +94,14 @@ class Method:
         first: game on the same q, p and prior that is played before, if any.
         labels: how the game is given labels, one of `LABELS`.
         heads: of y by default.
+        networks: families that fit, the default first.
     """
 
     summary: str
     paper: str
     game: type[Game]
     parts: Callable[[Setup], tuple]
-    posteriors: tuple[str, ...] = POSTERIORS
+    posteriors: tuple[str, ...] = ("deterministic", "gaussian", "universal")
     priors: tuple[str, ...] = tuple(PRIORS)
     lr: float | Mapping[str, float] = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
@@ -108,6 +111,7 @@ class Method:
     first: type[Game] | None = None
     labels: str = "none"
     heads: int = 10
+    networks: tuple[str, ...] = ("mlp",)
 
     @property
     def rates(self) -> dict[str, float]:
@@ -138,7 +142,7 @@ def _aae(s: Setup) -> tuple:
 
 
 def _gan(s: Setup) -> tuple:
-    return s.generator(), s.p_z(), s.discriminator(s.width)
+    return s.generator(), s.p_z(), s.x_discriminator()
 
 
 def _gmmn(s: Setup) -> tuple:
@@ -153,8 +157,40 @@ def _gmmn_autoencoder(s: Setup) -> tuple:
 
 
 def _joint(s: Setup) -> tuple:
-    D = s.discriminator(s.width + s.latent)
+    return s.encoder(), s.generator(), s.p_z(), s.pair_discriminator()
+
+
+def _joint_cycle(s: Setup) -> tuple:
+    return *_joint(s), s.cycle
+
+
+def _joint_classes(s: Setup) -> tuple:
+    """D tells the classes, too."""
+    D = s.pair_discriminator(outputs=s.heads + 1)
     return s.encoder(), s.generator(), s.p_z(), D
+
+
+def _joint_given(s: Setup) -> tuple:
+    """All networks are told y."""
+    q, p, D = (
+        make(more=s.heads) for make in (s.encoder, s.generator, s.pair_discriminator)
+    )
+    return q, p, OneHot(s.heads), s.p_z(), D
+
+
+def _joint_layers(s: Setup) -> tuple:
+    """Two codes: z_1 of twice the dimension of z_2."""
+    low = 2 * s.latent
+    q_1 = MLP(s.width, *s.hidden, 2 * low)
+    q_2 = MLP(s.width + low, *s.hidden, 2 * s.latent)
+    p_2 = MLP(s.latent, *s.hidden, 2 * low)
+    q = [conditionals.Gaussian(q_1), conditionals.Gaussian(q_2)]
+    p = [s.generator(more=low), conditionals.Gaussian(p_2)]
+    return q, p, s.p_z(), s.pair_discriminator(more=low)
+
+
+def _regression(s: Setup) -> tuple:
+    return s.encoder(), s.generator(), s.p_z(), s.x_discriminator()
 
 
 def _supervised(s: Setup) -> tuple:
@@ -183,12 +219,22 @@ def _learned_heads(s: Setup) -> tuple:
     return *_clusters(s, told=0), s.W(), s.eta
 
 
+_PAIRS: Mapping[str, Any] = {  # of the games of ALI and BiGAN
+    "lr": 2e-4,
+    "betas": (0.5, 0.999),
+    "latent": 10,
+    "latent_large": 50,
+}
+_UNIFORM = ("uniform", "normal", "mixture", "swiss-roll")
+
 METHODS: Mapping[str, Method] = {
     "ae": Method(
         "autoencoder: reconstruction alone",
         "Hinton and Salakhutdinov 2006",
         games.Autoencoder,
         _reconstructing,
+        posteriors=("deterministic", "gaussian", "universal", "signs"),
+        networks=("mlp", "bigan"),
     ),
     "vae": Method(
         "variational autoencoder: KL(q(x, z) || p(x, z)), the bound in closed form",
@@ -211,6 +257,7 @@ METHODS: Mapping[str, Method] = {
         "Goodfellow et al. 2014",
         games.GAN,
         _gan,
+        networks=("mlp", "bigan"),
         posteriors=(),
         lr=2e-4,
         betas=(0.5, 0.999),
@@ -323,21 +370,92 @@ METHODS: Mapping[str, Method] = {
         games.ALI,
         _joint,
         posteriors=("gaussian", "universal", "deterministic"),
-        lr=2e-4,
-        betas=(0.5, 0.999),
-        latent=10,
-        latent_large=50,
+        networks=tuple(FAMILIES),
+        **_PAIRS,
+    ),
+    "ali-conditional": Method(
+        "ALI whose three networks are told the label",
+        "Dumoulin et al. 2017",
+        games.ConditionalALI,
+        _joint_given,
+        posteriors=("gaussian", "universal", "deterministic"),
+        labels="all",
+        **_PAIRS,
+    ),
+    "ali-hierarchical": Method(
+        "ALI with two codes, one over the other",
+        "Dumoulin et al. 2016 (first version)",
+        games.HierarchicalALI,
+        _joint_layers,
+        posteriors=("gaussian",),
+        **_PAIRS,
+    ),
+    "ali-semi-supervised": Method(
+        "ALI whose D tells the classes, too, few of the labels known",
+        "Dumoulin et al. 2017",
+        games.SemiSupervisedALI,
+        _joint_classes,
+        posteriors=("gaussian", "universal", "deterministic"),
+        networks=("mlp", *(name for name in FAMILIES if name.startswith("ali-"))),
+        labels="beside",
+        **_PAIRS,
+    ),
+    "alice": Method(
+        "ALI and a cycle: the code has to give the picture back",
+        "Li et al. 2017",
+        games.ALICE,
+        _joint_cycle,
+        posteriors=("gaussian", "universal", "deterministic"),
+        **_PAIRS,
     ),
     "bigan": Method(
         "bidirectional GAN: D(x, z), deterministic encoder and generator",
         "Donahue, Kraehenbuehl and Darrell 2017",
         games.BiGAN,
         _joint,
-        posteriors=("deterministic",),
-        priors=("uniform", "normal", "mixture", "swiss-roll"),
-        lr=2e-4,
-        betas=(0.5, 0.999),
-        latent=10,
-        latent_large=50,
+        posteriors=("deterministic", "signs"),
+        priors=_UNIFORM,
+        networks=("mlp", "bigan"),
+        **_PAIRS,
+    ),
+    "bigan-alternating": Method(
+        "the same, D before E and G",
+        "Donahue, Kraehenbuehl and Darrell 2017",
+        games.AlternatingBiGAN,
+        _joint,
+        posteriors=("deterministic", "signs"),
+        priors=_UNIFORM,
+        networks=("mlp", "bigan"),
+        **_PAIRS,
+    ),
+    "bigan-saturating": Method(
+        "the same at once, E and G by the value itself",
+        "Donahue, Kraehenbuehl and Darrell 2017",
+        games.SaturatingBiGAN,
+        _joint,
+        posteriors=("deterministic", "signs"),
+        priors=_UNIFORM,
+        networks=("mlp", "bigan"),
+        **_PAIRS,
+    ),
+    "latent-regressor": Method(
+        "GAN, and an encoder that regresses z from the generated",
+        "Donahue, Kraehenbuehl and Darrell 2017",
+        games.LatentRegressor,
+        _regression,
+        posteriors=("signs",),
+        priors=("uniform",),
+        networks=("mlp", "bigan"),
+        **_PAIRS,
+    ),
+    "joint-latent-regressor": Method(
+        "the same, the generator answers for the regression, too",
+        "Donahue, Kraehenbuehl and Darrell 2017",
+        games.JointLatentRegressor,
+        _regression,
+        posteriors=("signs",),
+        priors=("uniform",),
+        networks=("mlp", "bigan"),
+        **_PAIRS,
     ),
 }

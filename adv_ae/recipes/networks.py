@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from adv_ae import conditionals, priors
 from adv_ae.networks import MLP, Corrupted, Discriminator, GaussianNoise
+from adv_ae.recipes.families import FAMILIES, Family
 
-POSTERIORS = ("deterministic", "gaussian", "universal")
+POSTERIORS = ("deterministic", "gaussian", "universal", "signs")
 PRIORS: Mapping[str, Callable[[int, float], priors.Prior]] = {
     "normal": priors.Normal,
     "uniform": lambda dim, std: priors.Uniform(dim),
@@ -18,7 +19,7 @@ PRIORS: Mapping[str, Callable[[int, float], priors.Prior]] = {
     "swiss-roll": lambda dim, std: priors.SwissRoll(),
 }
 PLANE = ("mixture", "swiss-roll")  # priors of a code in the plane
-LIKELIHOODS = ("bernoulli", "squared-error")
+LIKELIHOODS = ("bernoulli", "squared-error", "absolute-error")
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,12 @@ class Setup:
         latent: dimension of z.
         hidden: widths of the encoder's hidden layers, of D's too; the decoder has them
             in reverse.
-        posterior: one of `POSTERIORS`, or None for a method without an encoder.
+        posterior: one of `POSTERIORS`, or None for a method without an encoder;
+            `signs` is deterministic, in (-1, 1)^latent.
         prior: one of `PRIORS`.
         prior_std: standard deviation of the prior `normal`.
         likelihood: of pictures: `bernoulli`, or `squared-error`, the half of it summed
-            over pixels, of a network that ends in a sigmoid.
+            over pixels, of a network that ends in a sigmoid; `absolute-error` likewise.
         noise: standard deviation of Gaussian noise on the encoder's input in training.
         dropout: rate at the encoder's input.
         code_noise: standard deviation of Gaussian noise on the code of the posterior
@@ -44,6 +46,9 @@ class Setup:
         heads: of y: classes or clusters, where a method has them.
         spread: standard deviation of heads W at the start, where a method learns them.
         eta: distance of two heads that costs nothing.
+        networks: one of `FAMILIES`.
+        batch_norm: of perceptrons of q and p, not of D.
+        cycle: weight of ALICE's cycle cost.
     """
 
     shape: tuple[int, ...]
@@ -61,36 +66,52 @@ class Setup:
     heads: int = 10
     spread: float = 2.0
     eta: float = 5.0
+    networks: str = "mlp"
+    batch_norm: bool = False
+    cycle: float = 0.1
 
     @property
     def width(self) -> int:
         """Numbers in one example."""
         return math.prod(self.shape)
 
-    def encoder(self, last: nn.Module | None = None) -> nn.Module:
-        """q(z|x) with the posterior that was chosen."""
-        return self._q_z(self.width, *self.hidden, last=last, wrap=self._corrupted)
+    @property
+    def family(self) -> Family:
+        """Makes the networks."""
+        return FAMILIES[self.networks](self)
+
+    def encoder(self, last: nn.Module | None = None, more: int = 0) -> nn.Module:
+        """q(z|x), or q(z|x, y) with `more` numbers of y, with the posterior that was
+        chosen."""
+
+        def net(outputs: int, noise: int = 0, last: nn.Module | None = None):
+            return self._corrupted(self.family.encoder(outputs, more + noise, last))
+
+        return self._q_z(net, last)
 
     def two_heads(self) -> nn.Module:
         """q(y, z|x): softmax y and z on one trunk."""
         trunk = MLP(self.width, *self.hidden, last=nn.ReLU())
         h = self.hidden[-1]
         y = conditionals.Categorical(MLP(h, self.heads))
-        return conditionals.TwoHeads(self._corrupted(trunk), y, self._q_z(h))
+
+        def net(outputs: int, noise: int = 0, last: nn.Module | None = None):
+            return MLP(h + noise, outputs, last=last)
+
+        return conditionals.TwoHeads(self._corrupted(trunk), y, self._q_z(net))
 
     def _q_z(
-        self,
-        *widths: int,
-        last: nn.Module | None = None,
-        wrap: Callable[[nn.Module], nn.Module] = lambda net: net,
+        self, net: Callable[..., nn.Module], last: nn.Module | None = None
     ) -> nn.Module:
+        """The posterior over a net of so many outputs and inputs more."""
         if self.posterior == "gaussian":
-            return conditionals.Gaussian(wrap(MLP(*widths, 2 * self.latent)))
+            return conditionals.Gaussian(net(2 * self.latent))
         if self.posterior == "universal":
             noise = 2 * self.latent
-            net = MLP(widths[0] + noise, *widths[1:], self.latent)
-            return conditionals.Noisy(wrap(net), noise)
-        point = wrap(MLP(*widths, self.latent, last=last))
+            return conditionals.Noisy(net(self.latent, noise), noise)
+        if self.posterior == "signs":
+            return conditionals.Signs(net(self.latent))
+        point = net(self.latent, last=last)
         if self.code_noise:
             return conditionals.FixedScaleGaussian(point, self.code_noise)
         return conditionals.Deterministic(point)
@@ -104,28 +125,32 @@ class Setup:
     def decoder(self, more: int = 0) -> nn.Module:
         """p(x|z), or p(x|y, z) with `more` numbers of y, with a density; in the plane
         Gaussian."""
-        squared = self.likelihood == "squared-error" and self.shape != (2,)
-        net = MLP(
-            more + self.latent,
-            *reversed(self.hidden),
-            self.width,
-            last=nn.Sigmoid() if squared else None,
-        )
+        squashed = self.likelihood != "bernoulli" and self.shape != (2,)
+        net = self.family.decoder(more, nn.Sigmoid() if squashed else None)
         if self.shape == (2,):
             return conditionals.FixedScaleGaussian(net, 0.1)
-        if squared:
+        if self.likelihood == "squared-error":
             return conditionals.FixedScaleGaussian(net)
+        if self.likelihood == "absolute-error":
+            return conditionals.FixedScaleLaplace(net)
         return conditionals.Bernoulli(net)
 
-    def generator(self) -> nn.Module:
-        """p(x|z) that is drawn from: deterministic, sigmoid pixels."""
+    def generator(self, more: int = 0) -> nn.Module:
+        """p(x|z), or p(x|z, y), that is drawn from: deterministic, sigmoid pixels."""
         last = None if self.shape == (2,) else nn.Sigmoid()
-        net = MLP(self.latent, *reversed(self.hidden), self.width, last=last)
-        return conditionals.Deterministic(net)
+        return conditionals.Deterministic(self.family.decoder(more, last))
 
     def discriminator(self, width: int) -> nn.Module:
-        """D on rows of that width."""
+        """D on codes of that width: a perceptron."""
         return Discriminator(width, *self.hidden)
+
+    def x_discriminator(self) -> nn.Module:
+        """D(x)."""
+        return self.family.x_discriminator()
+
+    def pair_discriminator(self, more: int = 0, outputs: int = 1) -> nn.Module:
+        """D(x, z), or D(x, z, y) with `more` numbers of y."""
+        return self.family.pair_discriminator(more, outputs)
 
     def discriminator_y(self) -> nn.Module:
         """D(y), with noise on y where asked for."""

@@ -1,0 +1,125 @@
+"""Families of networks: who makes encoder, decoder and discriminators of a setup."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Protocol
+
+from torch import nn
+
+from adv_ae.networks import (
+    MLP,
+    TABLES,
+    Discriminator,
+    InjectedDiscriminator,
+    Table,
+    bigan_encoder,
+    bigan_generator,
+)
+
+
+class Family(Protocol):
+    """What a family makes. `more` numbers are given beside x or z."""
+
+    def encoder(self, outputs: int, more: int, last: nn.Module | None) -> nn.Module:
+        """x -> (N, outputs)."""
+
+    def decoder(self, more: int, last: nn.Module | None) -> nn.Module:
+        """z -> (N, width), with `last` on the output."""
+
+    def x_discriminator(self) -> nn.Module:
+        """D(x)."""
+
+    def pair_discriminator(self, more: int, outputs: int) -> nn.Module:
+        """D(x, z): logits (N,), or (N, outputs)."""
+
+
+class Perceptrons:
+    """Perceptrons with the setup's hidden widths; AAE's appendix has two of 1000."""
+
+    def __init__(self, setup: Any):
+        self.s = setup
+
+    def encoder(self, outputs: int, more: int, last: nn.Module | None) -> nn.Module:
+        s = self.s
+        widths = s.width + more, *s.hidden, outputs
+        return MLP(*widths, batch_norm=s.batch_norm, last=last)
+
+    def decoder(self, more: int, last: nn.Module | None) -> nn.Module:
+        s = self.s
+        widths = more + s.latent, *reversed(s.hidden), s.width
+        return MLP(*widths, batch_norm=s.batch_norm, last=last)
+
+    def x_discriminator(self) -> nn.Module:
+        return Discriminator(self.s.width, *self.s.hidden)
+
+    def pair_discriminator(self, more: int, outputs: int) -> nn.Module:
+        widths = self.s.width + self.s.latent + more, *self.s.hidden
+        return Discriminator(*widths) if outputs == 1 else MLP(*widths, outputs)
+
+
+class BiGANNetworks:
+    """The permutation-invariant networks of BiGAN's MNIST experiment, with hidden
+    layers of the setup's first width."""
+
+    def __init__(self, setup: Any):
+        self.s, self.hidden = setup, setup.hidden[0]
+
+    def encoder(self, outputs: int, more: int, last: nn.Module | None) -> nn.Module:
+        _alone(more)
+        return bigan_encoder(self.s.width, outputs, self.hidden)
+
+    def decoder(self, more: int, last: nn.Module | None) -> nn.Module:
+        _alone(more)
+        _ends_in_sigmoid(last)
+        return bigan_generator(self.s.latent, self.s.width, self.hidden)
+
+    def x_discriminator(self) -> nn.Module:
+        return InjectedDiscriminator(self.s.width, 0, self.hidden)
+
+    def pair_discriminator(self, more: int, outputs: int) -> nn.Module:
+        _alone(more)
+        return InjectedDiscriminator(self.s.width, self.s.latent, self.hidden)
+
+
+def _alone(more: int) -> None:
+    if more:
+        raise ValueError("the networks 'bigan' are given x and z alone; take 'mlp'.")
+
+
+def _ends_in_sigmoid(last: nn.Module | None) -> None:
+    if not isinstance(last, nn.Sigmoid):
+        raise ValueError(
+            "these networks end in a sigmoid: take the likelihood squared-error or "
+            "absolute-error, of pictures."
+        )
+
+
+class TableNetworks:
+    """A layer table of the ALI paper."""
+
+    def __init__(self, table: Table, setup: Any):
+        self.table = table
+
+    def encoder(self, outputs: int, more: int, last: nn.Module | None) -> nn.Module:
+        return self.table.encoder(outputs, more)
+
+    def decoder(self, more: int, last: nn.Module | None) -> nn.Module:
+        if len(self.table.shape) > 1:
+            _ends_in_sigmoid(last)
+        return self.table.decoder(more)
+
+    def x_discriminator(self) -> nn.Module:
+        raise ValueError("the ALI paper has tables of D(x, z), none of D(x).")
+
+    def pair_discriminator(self, more: int, outputs: int) -> nn.Module:
+        return self.table.discriminator(outputs, more)
+
+
+#: Makers of networks by name: `mlp`, `bigan`, and the tables of the ALI paper.
+#:
+#: :meta hide-value:
+FAMILIES: Mapping[str, Callable[[Any], Family]] = {
+    "mlp": Perceptrons,
+    "bigan": BiGANNetworks,
+    **{f"ali-{name}": partial(TableNetworks, t) for name, t in TABLES.items()},
+}
