@@ -118,6 +118,13 @@ def test_the_grid_is_as_the_authors_have_it():
     made = paper("ali/grid")
     assert (made.examples, made.steps, made.betas) == (100_000, 200_000, (0.2, 0.999))
     assert len(made.dataset().train) == 100_000
+    game = made.game()
+    assert game.codes(torch.rand(3, 2)).shape == game.sample(3).shape == (3, 2)
+    with pytest.raises(ValueError, match="take the posterior universal"):
+        recipe("ali", "gaussian-grid", (2,), networks="ali-mixture").game()
+    svhn = {"posterior": "universal", "networks": "ali-svhn"}
+    with pytest.raises(ValueError, match="take no noise"):
+        recipe("ali", "svhn", (3, 32, 32), **svhn).game()
     gan = paper("ali/grid-gan").game()
     norms = sum(isinstance(m, nn.BatchNorm1d) for m in gan.p.modules())
     assert norms == 4 and not any(

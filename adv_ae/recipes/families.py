@@ -18,7 +18,13 @@ from adv_ae.networks import (
 
 
 class Family(Protocol):
-    """What a family makes. `more` numbers are given beside x or z."""
+    """What a family makes. `more` numbers are given beside x or z.
+
+    Attributes:
+        noise: numbers of noise that the encoder of a posterior `universal` is given.
+    """
+
+    noise: int
 
     def encoder(self, outputs: int, more: int, last: nn.Module | None) -> nn.Module:
         """x -> (N, outputs)."""
@@ -37,7 +43,7 @@ class Perceptrons:
     """Perceptrons with the setup's hidden widths; AAE's appendix has two of 1000."""
 
     def __init__(self, setup: Any):
-        self.s = setup
+        self.s, self.noise = setup, 2 * setup.latent
 
     def encoder(self, outputs: int, more: int, last: nn.Module | None) -> nn.Module:
         s = self.s
@@ -62,7 +68,7 @@ class BiGANNetworks:
     layers of the setup's first width."""
 
     def __init__(self, setup: Any):
-        self.s, self.hidden = setup, setup.hidden[0]
+        self.s, self.hidden, self.noise = setup, setup.hidden[0], 0
 
     def encoder(self, outputs: int, more: int, last: nn.Module | None) -> nn.Module:
         _alone(more)
@@ -98,10 +104,15 @@ class TableNetworks:
     """A layer table of the ALI paper."""
 
     def __init__(self, table: Table, setup: Any):
-        self.table = table
+        self.table, self.noise = table, table.noise
 
     def encoder(self, outputs: int, more: int, last: nn.Module | None) -> nn.Module:
-        return self.table.encoder(outputs, more)
+        if more < self.noise:
+            raise ValueError(
+                f"the networks ali-{self.table.name} are given noise: take the "
+                "posterior universal."
+            )
+        return self.table.encoder(outputs, more - self.noise)
 
     def decoder(self, more: int, last: nn.Module | None) -> nn.Module:
         if len(self.table.shape) > 1:

@@ -107,7 +107,12 @@ class Setup:
         if self.posterior == "gaussian":
             return conditionals.Gaussian(net(2 * self.latent))
         if self.posterior == "universal":
-            noise = 2 * self.latent
+            noise = self.family.noise
+            if not noise:
+                raise ValueError(
+                    f"the networks {self.networks!r} take no noise, so the posterior "
+                    "cannot be universal."
+                )
             return conditionals.Noisy(net(self.latent, noise), noise)
         if self.posterior == "signs":
             return conditionals.Signs(net(self.latent))
