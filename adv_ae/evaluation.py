@@ -182,7 +182,7 @@ def features(game: Any, x: Tensor, last: int = 1) -> Tensor:
         (N, width of them all).
 
     References:
-        Donahue et al. (2017), sec. 4.1: the layer before the output; Dumoulin et al.
+        Donahue et al. (2017), sec. 4.2: the layer before the output; Dumoulin et al.
         (2017), sec. 4.3: the last three, and the code.
     """
     net = game.D if isinstance(game, games.GAN) else game.q.net

@@ -27,6 +27,11 @@ class BiGAN(ALI):
     def __init__(self, E: nn.Module, G: nn.Module, prior: Prior, D: nn.Module):
         super().__init__(E, G, prior, D)
 
+    def judge(self, of_E: Pair, of_G: Pair) -> tuple[Tensor, Tensor]:
+        """D's logits on both pairs, each by a call of its own: batch norm in D sees
+        them apart, as in the authors' code."""
+        return self.D(*of_E), self.D(*of_G)
+
     def E(self, x: Tensor) -> Tensor:
         """E(x), (N, d)."""
         return self.q(x).rsample()
@@ -108,7 +113,7 @@ class LatentRegressor(Bidirectional):
         D: discriminator D(x), logits (N,).
 
     References:
-        Sec. 4 (latent regressor, LR).
+        Sec. 4.1 (latent regressor, LR).
     """
 
     players = {"D": ("D",), "G": ("p",), "E": ("q",)}
@@ -134,7 +139,7 @@ class JointLatentRegressor(LatentRegressor):
             they say, it degenerates).
 
     References:
-        Sec. 4 (joint latent regressor, JLR).
+        Sec. 4.1 (joint latent regressor, JLR).
     """
 
     players = {"D": ("D",), "GE": ("p", "q")}

@@ -1,5 +1,11 @@
 """Networks: perceptrons on tuples, and the papers' layer tables as data."""
 
+from adv_ae.networks.alexnet import (
+    AlexNetEncoder,
+    ImageNetDiscriminator,
+    ImageNetGenerator,
+)
+from adv_ae.networks.conv import Layer, Maxout
 from adv_ae.networks.features import activations
 from adv_ae.networks.injected import (
     Injected,
@@ -19,11 +25,16 @@ from adv_ae.networks.tables import TABLES, Table
 __all__ = [
     "MLP",
     "TABLES",
+    "AlexNetEncoder",
     "Corrupted",
     "Discriminator",
     "GaussianNoise",
+    "ImageNetDiscriminator",
+    "ImageNetGenerator",
     "Injected",
     "InjectedDiscriminator",
+    "Layer",
+    "Maxout",
     "Table",
     "activations",
     "bigan_encoder",

@@ -65,7 +65,7 @@ def bigan_encoder(width: int, latent: int, hidden: int = 1024) -> Injected:
     the paper's table compares are the second hidden layer.
 
     References:
-        Donahue et al. (2017), sec. 4.1 and the authors' code, train_mnist.sh.
+        Donahue et al. (2017), sec. 4.2 and the authors' code, train_mnist.sh.
     """
     return Injected(width, hidden, latent, 0, nn.LeakyReLU(0.2))
 

@@ -31,12 +31,12 @@ _PAPER = _SAME | {
 }
 _SHORT = _PAPER | {"steps": 5000}
 _SOURCES = {
-    "networks": "sec. 4.1; authors' code: mnist_mlp, deconvnet_mnist_mlp",
-    "hidden": "sec. 4.1",
-    "latent": "sec. 4.1: z ~ U[-1, 1]^50",
+    "networks": "sec. 4.2; authors' code: mnist_mlp, deconvnet_mnist_mlp",
+    "hidden": "sec. 4.2",
+    "latent": "sec. 4.2: z ~ U[-1, 1]^50",
     "posterior": "authors' code: E(x) = 2 sigmoid(.) - 1",
-    "prior": "sec. 4.1",
-    "likelihood": "sec. 4.1: l2 or l1",
+    "prior": "sec. 4.2",
+    "likelihood": "sec. 4.2: l2 or l1",
     "betas": "authors' code",
     "weight_decay": "authors' code",
     "lr": "authors' code",
