@@ -29,7 +29,7 @@ _PAPER = _SAME | {
     "batch_size": 128,
     "steps": 400 * EPOCH,
 }
-_SHORT = _PAPER | {"steps": 5000}
+_SHORT = _PAPER | {"steps": 10 * EPOCH}
 _SOURCES = {
     "networks": "sec. 4.2; authors' code: mnist_mlp, deconvnet_mnist_mlp",
     "hidden": "sec. 4.2",
