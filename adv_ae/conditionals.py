@@ -115,7 +115,7 @@ class Deterministic(Conditional):
 
 class Noisy(Conditional):
     """z = net(x, eta), eta ~ N(0, I): AAE's universal-approximator posterior (sec.
-    2.1), and the general change of variables of ALI (sec. 2.2). It can be drawn from
+    2.1), and the general change of variables of ALI (sec. 2). It can be drawn from
     but has no known density.
 
     Args:

@@ -339,7 +339,7 @@ def test_float64_stays_float64(game):
     ],
 )
 def test_a_blind_discriminator_costs_two_log_two(name):
-    """At D = 1/2 the value is -log 4 (GAN thm. 1, ALI sec. 2.1, BiGAN thm. 1)."""
+    """At D = 1/2 the value is -log 4 (GAN thm. 1, ALI sec. 2.5, BiGAN thm. 1)."""
     game = GAMES[name]()
     for w in game.weights("D"):
         torch.nn.init.zeros_(w)

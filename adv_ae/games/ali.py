@@ -29,7 +29,7 @@ class ALI(Bidirectional):
     are 'real'.
 
     q and p descend the value with the labels swapped, -E_q log(1 - D) - E_p log D: the
-    same fixed points, a stronger gradient where D is sure (sec. 2.2). All move at once,
+    same fixed points, a stronger gradient where D is sure (sec. 2.3). All move at once,
     from one forward pass (algorithm 1).
 
     Args:

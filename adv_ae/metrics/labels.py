@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor
 
-from adv_ae.data import labelled_rows
-
 RULES = ("confident", "majority", "one-to-one")
 
 
@@ -138,8 +136,7 @@ def svm_error(
     C is the best on `valid`, of 13 from 1e-6 to 1, with the first draw; then it stays.
 
     Args:
-        known: features (N, d) and labels (N,), of which n are drawn, as many of a
-            class.
+        known: features (N, d) and labels (N,), of which n are drawn at random.
         valid: the same, to choose C on.
         asked: the same, to be judged.
         n: labels that are known.
@@ -162,7 +159,8 @@ def svm_error(
         svm.fit(_rows(known[0][rows]), known[1][rows].cpu().numpy())
         return 1 - float(svm.score(_rows(judged[0]), judged[1].cpu().numpy()))
 
-    draws = [labelled_rows(known[1], n, seed + i) for i in range(sets)]
+    generator, N = torch.Generator().manual_seed(seed), len(known[1])
+    draws = [torch.randperm(N, generator=generator)[:n] for _ in range(sets)]
     grid = [10.0 ** (k / 2) for k in range(-12, 1)]
     C = min(grid, key=lambda c: error(c, draws[0], valid))
     return sum(error(C, rows, asked) for rows in draws) / sets
