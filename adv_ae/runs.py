@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from adv_ae.data import Dataset
+from adv_ae.data import Dataset, as_float
 from adv_ae.evaluation import evaluate
 from adv_ae.game import Game
+from adv_ae.networks.conv import Decoder
 from adv_ae.pictures import pictures, samples, save_picture
 from adv_ae.recipes import METHODS, Recipe
 from adv_ae.training import (
@@ -128,7 +129,9 @@ def train(
         return json.loads((folder / "metrics.json").read_text())
     start = time.perf_counter()
     torch.manual_seed(recipe.seed)
-    game = recipe.game().to(device)
+    game = recipe.game()
+    _begin_at_mean(game, dataset)
+    game.to(device)
     options: dict[str, Any] = {
         "steps": recipe.steps,
         "seed": recipe.seed,
@@ -177,6 +180,14 @@ def train(
     write(folder / "metrics.json", json.dumps(report, indent=1))
     shutil.rmtree(folder / "checkpoint")
     return report
+
+
+def _begin_at_mean(game: Any, dataset: Dataset) -> None:
+    """Decoders of ALI's tables begin at the mean of 500 pictures, as in the authors'
+    code."""
+    net = getattr(getattr(game, "p", None), "net", None)
+    if isinstance(net, Decoder) and len(dataset.shape) > 1:
+        net.set_output_bias(as_float(dataset.train.x[:500]).mean(0))
 
 
 def _claim(recipe: Recipe, folder: Path, resume: bool) -> None:

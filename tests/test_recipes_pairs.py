@@ -5,7 +5,16 @@ import pytest
 import torch
 from torch import nn
 
-from adv_ae import conditionals, data, evaluation, games, metrics, networks, results
+from adv_ae import (
+    conditionals,
+    data,
+    evaluation,
+    games,
+    metrics,
+    networks,
+    results,
+    runs,
+)
 from adv_ae.data import Dataset, Split
 from adv_ae.networks import MLP, Discriminator
 from adv_ae.priors import Normal
@@ -227,3 +236,19 @@ def test_figures_are_shown_in_their_units():
     accuracy = EXPERIMENTS["bigan/bigan"]
     assert results.show(accuracy, [0.97, 0.98]) == "97.50 ± 0.71 % (2 seeds)"
     assert results.show(EXPERIMENTS["ali/grid"], [25.0]) == "25.0 (1 seed)"
+
+
+def test_decoders_of_tables_begin_at_the_mean_picture(tmp_path):
+    torch.manual_seed(0)
+    x = torch.rand(3, 1, 1) * torch.rand(3, 32, 32) + torch.rand(40, 3, 32, 32) / 10
+    parts = [Split(rows, torch.arange(len(rows))) for rows in x.flatten(1).split(15)]
+    dataset = Dataset("svhn", *parts, (3, 32, 32))
+    game = recipe("ali", "svhn", (3, 32, 32), networks="ali-svhn").game().eval()
+    before = game.sample(1)
+    runs._begin_at_mean(game, dataset)
+    mean = parts[0].x.mean(0, keepdim=True)
+    assert (game.sample(1) - mean).abs().max() < 0.01 < (before - mean).abs().max()
+    plain = recipe("ali", "digits", (8, 8)).game()
+    weights = [w.clone() for w in plain.parameters()]
+    runs._begin_at_mean(plain, data.digits())
+    assert all(map(torch.equal, weights, plain.parameters()))
