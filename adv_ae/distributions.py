@@ -91,10 +91,19 @@ class MeanSigns(torch.distributions.Bernoulli):
     def mean(self) -> Tensor:
         return (self.logits / 2).tanh()  # 2 sigmoid(l) - 1
 
+    @property
+    def mode(self) -> Tensor:
+        return self.mean
+
+    @property
+    def variance(self) -> Tensor:
+        return torch.zeros_like(self.logits)
+
     def rsample(self, sample_shape: torch.Size = NONE) -> Tensor:
         return self.mean.expand(self._extended_shape(sample_shape))
 
-    sample = rsample
+    def sample(self, sample_shape: torch.Size = NONE) -> Tensor:
+        return self.rsample(sample_shape).detach()
 
     def log_prob(self, value: Tensor) -> Tensor:
         return super().log_prob((value + 1) / 2)

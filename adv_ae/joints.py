@@ -256,12 +256,23 @@ def gaussian_js(
         q, p: in the plane, float64.
         reach: of the grid, in the larger standard deviation of each axis.
         n: points an axis.
+
+    Raises:
+        ValueError: a joint is narrower than the grid can see.
     """
     variance = torch.maximum(q.variance, p.variance)
     u, v = (
         torch.linspace(-reach * sd, reach * sd, n, dtype=torch.float64)
         for sd in variance.sqrt().tolist()
     )
+    step = max(float(u[1] - u[0]), float(v[1] - v[0]))
+    for joint in (q, p):
+        narrow = torch.linalg.eigvalsh(joint.covariance_matrix)[0].sqrt().item()
+        if narrow < step / 2:
+            raise ValueError(
+                f"a joint has standard deviation {narrow:.2g} across its ridge, the "
+                f"grid a step of {step:.2g}: take more points n."
+            )
     grid = torch.cartesian_prod(u, v)
     dx = float((u[1] - u[0]) * (v[1] - v[0]))
     return js_on_grid(q.log_prob(grid), p.log_prob(grid), dx)

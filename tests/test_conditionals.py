@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from adv_ae import conditionals as c
-from adv_ae.distributions import Delta, MeanCategorical
+from adv_ae.distributions import Delta, MeanCategorical, MeanSigns
 from adv_ae.networks import MLP, Discriminator, GaussianNoise, init_normal_
 
 
@@ -192,3 +192,68 @@ def test_cross_entropy_is_taken_from_logits():
     eye = torch.eye(3)
     got = c.Categorical(lambda x: x)(logits.expand(3, 3)).log_prob(eye)
     torch.testing.assert_close(got, torch.tensor([-200.0, 0, -700]))
+
+
+# ---------------------------------------------------------- of codes that are regressed
+
+
+def test_signs_are_two_sigmoids_less_one_and_sum_over_dimensions():
+    net, x = MLP(3, 4), torch.randn(7, 3)
+    d, z = c.Signs(net)(x), 2 * torch.rand(7, 4) - 1
+    p, t = net(x).detach().sigmoid(), (z + 1) / 2
+    for draw in (d.mean, d.rsample(), d.sample()):
+        torch.testing.assert_close(draw.detach(), 2 * p - 1)
+    want = (t * p.log() + (1 - t) * (1 - p).log()).sum(1)
+    torch.testing.assert_close(d.log_prob(z).detach(), want)
+    assert d.log_prob(z).shape == d.batch_shape == (7,) and d.event_shape == (4,)
+    assert isinstance(d.base_dist, MeanSigns) and d.rsample((2,)).shape == (2, 7, 4)
+
+
+def test_signs_reach_their_network_and_take_what_is_given():
+    net = MLP(3 + 2, 4)
+    q, x, y = c.Signs(net), torch.randn(7, 3), torch.randn(7, 2)
+    torch.testing.assert_close(q(x, y).mean, (net(x, y) / 2).tanh())
+    for loss in (q(x, y).rsample().sum(), q(x, y).log_prob(torch.zeros(7, 4)).sum()):
+        slopes = torch.autograd.grad(loss, list(net.parameters()))
+        assert all(s.any() for s in slopes)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.25])
+def test_fixed_scale_laplace_is_the_summed_absolute_error_over_scale(scale):
+    net, z, v = MLP(3, 6), torch.randn(4, 3), torch.randn(4, 6)
+    d = c.FixedScaleLaplace(net, scale)(z)
+    mean = net(z).detach()
+    want = scipy.stats.laplace(mean, scale).logpdf(v).sum(1)
+    np.testing.assert_allclose(d.log_prob(v).detach(), want, rtol=1e-5)
+    gap = (d.log_prob(v) - d.log_prob(d.mean)).detach()
+    torch.testing.assert_close(-gap, (v - mean).abs().sum(1) / scale)
+    torch.testing.assert_close(d.mean.detach(), mean)
+    assert d.log_prob(v).shape == (4,) and d.event_shape == (6,)
+
+
+def test_draws_of_a_laplace_have_its_law_and_root_two_of_its_scale():
+    n, b = 20_000, 0.5
+    mean = torch.full((n, 2), 3.0, requires_grad=True)
+    draws = c.FixedScaleLaplace(lambda m: m, b)(mean).rsample()
+    gap = draws.detach() - 3
+    assert scipy.stats.kstest(gap[:, 0], "laplace", (0, b)).pvalue > 1e-4
+    # the fourth moment is 6 of the variance squared
+    assert ((gap.std(0) / (2**0.5 * b) - 1).abs() < 5 * (5 / (4 * n)) ** 0.5).all()
+    assert abs(torch.corrcoef(gap.T)[0, 1]) < 5 / n**0.5
+    (slope,) = torch.autograd.grad(draws.sum(), mean)
+    assert torch.equal(slope, torch.ones(n, 2))
+
+
+@pytest.mark.parametrize("kind", [c.FixedScaleLaplace, c.FixedScaleGaussian])
+def test_fixed_scales_are_one_unless_told_and_follow_the_module(kind):
+    d = kind(nn.Identity())
+    assert d.scale == 1 and "scale" in d.state_dict() and not list(d.parameters())
+    v, z = torch.randn(2, 5, 3).double()
+    assert d.double()(z).log_prob(v).dtype == torch.float64
+
+
+def test_a_gaussian_of_fixed_scale_is_none_of_laplace():
+    z, v = torch.zeros(1, 1), torch.full((1, 1), 3.0)
+    for kind, cost in ((c.FixedScaleLaplace, 3.0), (c.FixedScaleGaussian, 4.5)):
+        d = kind(nn.Identity())(z)
+        assert (d.log_prob(z) - d.log_prob(v)).item() == pytest.approx(cost)

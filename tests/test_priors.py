@@ -8,6 +8,7 @@ import scipy.stats
 import torch
 
 from adv_ae.priors import (
+    Empirical,
     GaussianRing,
     Mixture,
     Normal,
@@ -195,3 +196,40 @@ def test_labels_and_rows_of_ones():
     assert prior.double().one_hot(labels).dtype == torch.float64
     soft = torch.tensor([[0.2, 0.5, 0.2, 0.1]], dtype=torch.float64)
     assert prior.component(soft).tolist() == [1]  # the most probable class
+
+
+# ------------------------------------------------------------------------- given rows
+
+
+def test_draws_of_given_rows_are_rows_each_as_often_as_it_is_there():
+    rows = torch.tensor([[1.0, 0, 7], [0, 2, 8], [1, 0, 7], [0, 0, 9]])
+    prior = Empirical(rows)
+    assert prior.dim == 3
+    drawn = prior.sample(N)
+    assert drawn.shape == (N, 3)
+    kinds, counts = drawn.unique(dim=0, return_counts=True)
+    assert kinds.tolist() == rows.unique(dim=0).tolist()
+    want = torch.tensor([0.25, 0.25, 0.5])  # (0, 0, 9), (0, 2, 8), (1, 0, 7) twice
+    error = (want * (1 - want) / N).sqrt()
+    assert ((counts / N - want).abs() < 5 * error).all()
+    lag = torch.corrcoef(torch.stack([drawn[:-1, 2], drawn[1:, 2]]))[0, 1]
+    assert lag.abs() < 5 / N**0.5  # one draw says nothing of the next
+
+
+def test_rows_are_drawn_also_where_more_are_asked_for_than_there_are():
+    only = Empirical(torch.tensor([[3.0, 4.0]]))
+    assert only.sample(5).tolist() == [[3.0, 4.0]] * 5
+    assert only.sample(0).shape == (0, 2)
+
+
+def test_given_rows_are_the_priors_own_copy():
+    rows = torch.ones(4, 2, requires_grad=True)
+    prior = Empirical(rows)
+    with torch.no_grad():
+        rows += 1
+    assert torch.equal(prior.sample(3), torch.ones(3, 2))
+    assert not prior.sample(3).requires_grad and not list(prior.parameters())
+    assert torch.equal(prior.state_dict()["rows"], torch.ones(4, 2))
+    assert prior.double().sample(3).dtype == torch.float64
+    with pytest.raises(TypeError, match="Empirical has samples but no density"):
+        prior.log_prob(torch.ones(1, 2))

@@ -199,9 +199,10 @@ class HierarchicalALI(ALI):
     def __init__(
         self, q: Sequence[nn.Module], p: Sequence[nn.Module], prior: Prior, D: nn.Module
     ):
-        if len(q) != len(p):
+        if not len(q) == len(p) > 0:
             raise ValueError(
-                f"as many layers in q as in p are wanted, not {len(q)} and {len(p)}."
+                f"as many layers in q as in p are wanted, not {len(q)} and {len(p)}; "
+                "at least one."
             )
         super().__init__(nn.ModuleList(q), nn.ModuleList(p), prior, D)
 
