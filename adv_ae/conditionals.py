@@ -66,7 +66,8 @@ class FixedScaleLaplace(FixedScaleGaussian):
 
     Args:
         net: maps what is given to the mean (N, d, ...).
-        scale: b of exp(-|x - mean| / b) / 2b, > 0; the standard deviation is sqrt(2) b.
+        scale: b > 0 of the density exp(-abs(x - mean) / b) / 2b, whose standard
+            deviation is sqrt(2) b.
     """
 
     family = Laplace

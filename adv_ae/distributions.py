@@ -39,6 +39,9 @@ class Delta(Distribution):
     def rsample(self, sample_shape: torch.Size = NONE) -> Tensor:
         return self.value.expand(self._extended_shape(sample_shape))
 
+    def sample(self, sample_shape: torch.Size = NONE) -> Tensor:
+        return self.rsample(sample_shape).detach()
+
     def log_prob(self, value: Tensor) -> Tensor:
         raise TypeError(
             "a deterministic or implicit conditional has no density; where a "

@@ -136,9 +136,17 @@ def step(
             for w, slope in zip(weights, slopes, strict=True):
                 if slope is None:
                     raise WiringError(_unused(game, player, w))
-                w.grad = slope
+                w.grad = _as_it_lies(w, slope)
             optimizers[player].step()
     return report
+
+
+def _as_it_lies(weight: Tensor, slope: Tensor) -> Tensor:
+    """The gradient in the memory layout of its weight: fused optimizers read both as
+    they lie, and take a transposed gradient for another one."""
+    if slope.stride() == weight.stride():
+        return slope
+    return torch.empty_like(weight).copy_(slope)
 
 
 def _check_turn(game, optimizers, gradients, player, loss, weights) -> None:

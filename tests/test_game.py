@@ -141,3 +141,27 @@ def test_an_unknown_network_name_is_refused():
 def test_a_game_without_play_says_so():
     with pytest.raises(TypeError, match="must define play"):
         step(Game(), {})
+
+
+class Transposed(Game):
+    """Its gradient lies transposed in memory."""
+
+    players = {"w": ("w",)}
+
+    def __init__(self, target):
+        super().__init__()
+        self.w, self.target = nn.Parameter(torch.zeros(4, 3)), target
+
+    def play(self, x):
+        yield {"w": (self.w.T * self.target).sum()}
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_gradient_lies_in_memory_as_its_weight_does(fused):
+    """Fused Adam on a CPU reads it as it lies (torch 2.13)."""
+    target = torch.randn(3, 4)
+    game = Transposed(target)
+    adam = torch.optim.Adam(game.weights("w"), lr=0.1, fused=fused)
+    step(game, {"w": adam}, torch.zeros(1))
+    assert game.w.grad.stride() == game.w.stride()
+    torch.testing.assert_close(game.w.detach(), -0.1 * target.T.sign())

@@ -407,3 +407,4 @@ MIXTURE = Table(
 TABLES: Mapping[str, Table] = {
     table.name: table for table in (CIFAR10, SVHN, CELEBA, TINY_IMAGENET, MIXTURE)
 }
+"""The tables by name."""

@@ -126,7 +126,7 @@ class TableNetworks:
         return self.table.discriminator(outputs, more)
 
 
-#: Makers of networks by name: `mlp`, `bigan`, and the tables of the ALI paper.
+#: The makers of networks by name (`mlp`, `bigan`, and the tables of the ALI paper).
 #:
 #: :meta hide-value:
 FAMILIES: Mapping[str, Callable[[Any], Family]] = {
