@@ -20,7 +20,7 @@ _SMALL = _SAME | {
     "hidden": (128, 128),
     "latent": 10,
     "steps": 2000,
-    "lr": 1e-3,
+    "lr": 2e-3,
 }
 _PAPER = _SAME | {
     "hidden": (1024, 1024),
