@@ -466,14 +466,6 @@ MUTANTS = [
         ("08",),
     ),
     Mutant(
-        "layers-order",
-        "games/ali.py",
-        "known = (*known, value(q(*known)))",
-        "known = (*known, value(q(*reversed(known))))",
-        "encoders of hierarchical ALI given their codes in reverse",
-        ("08",),
-    ),
-    Mutant(
         "classes-log-odds",
         "games/ali.py",
         "logits[:, :-1].logsumexp(1) - logits[:, -1]",
@@ -511,6 +503,14 @@ MUTANTS = [
         "    m = (q + p) / 2\n    return",
         "    m = q + p\n    return",
         "mixture of two joints not halved",
+        ("08",),
+    ),
+    Mutant(
+        "js-parts",
+        "joints.py",
+        "return of_x, js(q, p) - of_x",
+        "return of_x, js(q, p)",
+        "what the codes add to a divergence counted twice",
         ("08",),
     ),
     Mutant(
