@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 import torch
+from explorers import in_node, parts
 from test_site import PHONE, swipe
 from test_site import browser as browser
 from torch import nn
@@ -97,26 +97,6 @@ def mean(net, *given):
         out = net.eval()(*map(torch.as_tensor, given))
     net.train(training)
     return (out if isinstance(out, torch.Tensor) else out.mean).numpy()
-
-
-def parts(page):
-    """The script and what it is given."""
-    script, spec = re.search(
-        r"<script>\n\(\(\) => \{\n(.*)\nmount\((.*)\);\n\}\)\(\);", page, re.S
-    ).groups()
-    return script, json.loads(spec)
-
-
-def in_node(page, code):
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("needs Node.js: apt-get install nodejs (Debian), then run again")
-    script, spec = parts(page)
-    tail = f"\nconst spec = {json.dumps(spec)};\nconsole.log(JSON.stringify({code}));"
-    done = subprocess.run(
-        [node, "-"], input=script + tail, capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout)
 
 
 def still(page):

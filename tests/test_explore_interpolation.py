@@ -5,14 +5,13 @@ import base64
 import io
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import pytest
 import torch
+from explorers import in_node, parts
 from test_site import PHONE
 from test_site import browser as browser
 from torch import nn
@@ -63,26 +62,6 @@ def page_of(given, **options):
     p, x, z, data, labels = given
     options = {"data": data, "labels": labels} | options
     return explore.latent_line(p, SHAPE, x, z, **options).data
-
-
-def parts(page):
-    """The script and what it is given."""
-    script, spec = re.search(
-        r"<script>\n\(\(\) => \{\n(.*)\nmountLine\((.*)\);\n\}\)\(\);", page, re.S
-    ).groups()
-    return script, json.loads(spec)
-
-
-def in_node(page, code):
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("needs Node.js: apt-get install nodejs (Debian), then run again")
-    script, spec = parts(page)
-    tail = f"\nconst spec = {json.dumps(spec)};\nconsole.log(JSON.stringify({code}));"
-    done = subprocess.run(
-        [node, "-"], input=script + tail, capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout)
 
 
 def decoded(p, z):

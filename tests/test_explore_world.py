@@ -1,39 +1,16 @@
 """The explorer of a small world: every value in the page is that of `joints.world`, and
 the reader can pick the maps by pointer, touch and keys."""
 
-import json
 import re
-import shutil
-import subprocess
 
 import pytest
 import torch
+from explorers import in_node, parts
 from test_site import PHONE
 from test_site import browser as browser
 
 from adv_ae import explore, joints
 from adv_ae.explore.world import EVEN, MASSES, UNEVEN
-
-
-def parts(page):
-    """The script and what it is given."""
-    script, spec = re.search(
-        r"<script>\n\(\(\) => \{\n(.*)\nmountWorld\((.*)\);\n\}\)\(\);", page, re.S
-    ).groups()
-    return script, json.loads(spec)
-
-
-def in_node(page, code):
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("needs Node.js: apt-get install nodejs (Debian), then run again")
-    script, spec = parts(page)
-    tail = f"\nconst spec = {json.dumps(spec)};\nconsole.log(JSON.stringify({code}));"
-    done = subprocess.run(
-        [node, "-"], input=script + tail, capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout)
-
 
 ALL = """((masses) => {
   const maps = (n, m) => Array.from({ length: m ** n }, (_, i) =>

@@ -1,0 +1,30 @@
+"""An explorer's page, taken apart, and its script run in Node."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+
+def parts(page):
+    """The script and what it is given."""
+    script, spec = re.search(
+        r"<script>\n\(\(\) => \{\n(.*)\nmount\w*\((.*)\);\n\}\)\(\);", page, re.S
+    ).groups()
+    return script, json.loads(spec)
+
+
+def in_node(page, code):
+    """What a JavaScript expression is worth behind the page's script, where `spec` is
+    what the page gives to it."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs Node.js: apt-get install nodejs (Debian), then run again")
+    script, spec = parts(page)
+    tail = f"\nconst spec = {json.dumps(spec)};\nconsole.log(JSON.stringify({code}));"
+    done = subprocess.run(
+        [node, "-"], input=script + tail, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
