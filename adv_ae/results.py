@@ -157,7 +157,7 @@ def show(row: Experiment, values: list[float]) -> str:
 
 def _units(measure: str) -> tuple[int, str, int]:
     """Of a measure: factor, unit, digits after the point."""
-    if measure.endswith(("error", "accuracy")):
+    if measure.endswith(("error", "accuracy", "kept")):
         return 100, " %", 2
     return (1, " nats", 1) if measure.endswith("likelihood") else (1, "", 1)
 

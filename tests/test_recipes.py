@@ -184,6 +184,8 @@ def test_names_of_rows():
     assert [r.name for r in recipes.rows("ali/section4.5")] == [
         "ali/grid",
         "ali/grid-gan",
+        "ali/grid-inverse",
+        "ali/grid-vae",
     ]
     assert [r.name for r in recipes.rows("aae/clustering-16")] == ["aae/clustering-16"]
     with pytest.raises(RecipeError, match="did you mean 'aae/table2'"):

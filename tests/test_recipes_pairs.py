@@ -134,6 +134,11 @@ def test_the_grid_is_as_the_authors_have_it():
     svhn = {"posterior": "universal", "networks": "ali-svhn"}
     with pytest.raises(ValueError, match="take no noise"):
         recipe("ali", "svhn", (3, 32, 32), **svhn).game()
+    inverse = EXPERIMENTS["ali/grid-inverse"].recipe("small", 0).game()
+    assert type(inverse) is games.LatentRegressor
+    z = torch.randn(4, 2)
+    got = -inverse.q(torch.randn(4, 2)).log_prob(z)
+    assert got.shape == (4,) and inverse.q.scale == 1
     gan = paper("ali/grid-gan").game()
     norms = sum(isinstance(m, nn.BatchNorm1d) for m in gan.p.modules())
     assert norms == 4 and not any(

@@ -443,8 +443,8 @@ METHODS: Mapping[str, Method] = {
         "Donahue, Kraehenbuehl and Darrell 2017",
         games.LatentRegressor,
         _regression,
-        posteriors=("signs",),
-        priors=("uniform",),
+        posteriors=("signs", "deterministic"),  # the second wants code_noise
+        priors=("uniform", "normal"),
         networks=("mlp", "bigan"),
         **_PAIRS,
     ),
@@ -453,8 +453,8 @@ METHODS: Mapping[str, Method] = {
         "Donahue, Kraehenbuehl and Darrell 2017",
         games.JointLatentRegressor,
         _regression,
-        posteriors=("signs",),
-        priors=("uniform",),
+        posteriors=("signs", "deterministic"),  # the second wants code_noise
+        priors=("uniform", "normal"),
         networks=("mlp", "bigan"),
         **_PAIRS,
     ),
