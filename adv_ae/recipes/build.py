@@ -12,14 +12,13 @@ import torch
 from adv_ae.batches import Stream
 from adv_ae.data import Dataset, Split, load
 from adv_ae.game import Game
-from adv_ae.networks import TABLES, Table
-from adv_ae.recipes.families import FAMILIES
+from adv_ae.networks import Table
+from adv_ae.recipes.families import FAMILIES, TABLE_FAMILIES
 from adv_ae.recipes.methods import LABELS, METHODS, RecipeError, known
 from adv_ae.recipes.networks import LIKELIHOODS, PLANE, POSTERIORS, PRIORS, Setup
 from adv_ae.training import adam, fading, falling, sgd, staircase
 
 OPTIMIZERS = ("adam", "sgd")
-_TABLES = {f"ali-{name}": table for name, table in TABLES.items()}
 
 
 @dataclass(frozen=True)
@@ -198,8 +197,8 @@ def recipe(
             )
     if labels is not None and not m.few_labels:
         raise RecipeError(f"{method} cannot do with some labels: it takes all or none.")
-    if networks in _TABLES:
-        latent = _fits_table(_TABLES[networks], shape, latent)
+    if networks in TABLE_FAMILIES:
+        latent = _fits_table(TABLE_FAMILIES[networks], shape, latent)
     if latent is None:
         latent = 2 if prior in PLANE else m.latent_large if large else m.latent
     if prior in PLANE and latent != 2:

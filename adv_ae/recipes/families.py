@@ -126,11 +126,16 @@ class TableNetworks:
         return self.table.discriminator(outputs, more)
 
 
+#: The tables of the ALI paper by the names of their families.
+#:
+#: :meta hide-value:
+TABLE_FAMILIES: Mapping[str, Table] = {f"ali-{name}": t for name, t in TABLES.items()}
+
 #: The makers of networks by name (`mlp`, `bigan`, and the tables of the ALI paper).
 #:
 #: :meta hide-value:
 FAMILIES: Mapping[str, Callable[[Any], Family]] = {
     "mlp": Perceptrons,
     "bigan": BiGANNetworks,
-    **{f"ali-{name}": partial(TableNetworks, t) for name, t in TABLES.items()},
+    **{name: partial(TableNetworks, t) for name, t in TABLE_FAMILIES.items()},
 }

@@ -15,7 +15,7 @@ from adv_ae.divergences import rbf
 from adv_ae.game import Game
 from adv_ae.networks import MLP, init_normal_
 from adv_ae.priors import OneHot
-from adv_ae.recipes.families import FAMILIES
+from adv_ae.recipes.families import FAMILIES, TABLE_FAMILIES
 from adv_ae.recipes.networks import PRIORS, Setup
 
 
@@ -225,7 +225,18 @@ _PAIRS: Mapping[str, Any] = {  # of the games of ALI and BiGAN
     "latent": 10,
     "latent_large": 50,
 }
-_UNIFORM = ("uniform", "normal", "mixture", "swiss-roll")
+_BIGAN: Mapping[str, Any] = {
+    **_PAIRS,
+    "posteriors": ("deterministic", "signs"),
+    "priors": ("uniform", "normal", "mixture", "swiss-roll"),
+    "networks": ("mlp", "bigan"),
+}
+_REGRESSOR: Mapping[str, Any] = {
+    **_PAIRS,
+    "posteriors": ("signs", "deterministic"),  # the second wants code_noise
+    "priors": ("uniform", "normal"),
+    "networks": ("mlp", "bigan"),
+}
 
 METHODS: Mapping[str, Method] = {
     "ae": Method(
@@ -396,7 +407,7 @@ METHODS: Mapping[str, Method] = {
         games.SemiSupervisedALI,
         _joint_classes,
         posteriors=("gaussian", "universal", "deterministic"),
-        networks=("mlp", *(name for name in FAMILIES if name.startswith("ali-"))),
+        networks=("mlp", *TABLE_FAMILIES),
         labels="beside",
         **_PAIRS,
     ),
@@ -413,49 +424,34 @@ METHODS: Mapping[str, Method] = {
         "Donahue, Kraehenbuehl and Darrell 2017",
         games.BiGAN,
         _joint,
-        posteriors=("deterministic", "signs"),
-        priors=_UNIFORM,
-        networks=("mlp", "bigan"),
-        **_PAIRS,
+        **_BIGAN,
     ),
     "bigan-alternating": Method(
         "the same, D before E and G",
         "Donahue, Kraehenbuehl and Darrell 2017",
         games.AlternatingBiGAN,
         _joint,
-        posteriors=("deterministic", "signs"),
-        priors=_UNIFORM,
-        networks=("mlp", "bigan"),
-        **_PAIRS,
+        **_BIGAN,
     ),
     "bigan-saturating": Method(
         "the same at once, E and G by the value itself",
         "Donahue, Kraehenbuehl and Darrell 2017",
         games.SaturatingBiGAN,
         _joint,
-        posteriors=("deterministic", "signs"),
-        priors=_UNIFORM,
-        networks=("mlp", "bigan"),
-        **_PAIRS,
+        **_BIGAN,
     ),
     "latent-regressor": Method(
         "GAN, and an encoder that regresses z from the generated",
         "Donahue, Kraehenbuehl and Darrell 2017",
         games.LatentRegressor,
         _regression,
-        posteriors=("signs", "deterministic"),  # the second wants code_noise
-        priors=("uniform", "normal"),
-        networks=("mlp", "bigan"),
-        **_PAIRS,
+        **_REGRESSOR,
     ),
     "joint-latent-regressor": Method(
         "the same, the generator answers for the regression, too",
         "Donahue, Kraehenbuehl and Darrell 2017",
         games.JointLatentRegressor,
         _regression,
-        posteriors=("signs", "deterministic"),  # the second wants code_noise
-        priors=("uniform", "normal"),
-        networks=("mlp", "bigan"),
-        **_PAIRS,
+        **_REGRESSOR,
     ),
 }
