@@ -136,10 +136,14 @@ def draw_prior(game: Any, n: int) -> Tensor:
     return game.g(z).sample() if isinstance(game, games.GMMNAutoencoder) else z
 
 
+def beside_x(game: Any, y: Tensor | None) -> list[Tensor]:
+    """What `game.reconstruct` is given beside x: labels, where it takes them."""
+    takes = isinstance(game, games.SupervisedAAE | games.ConditionalALI)
+    return [y] if takes and y is not None else []
+
+
 def _reconstruction(game: Any, part: Split, shape: tuple[int, ...]) -> dict[str, float]:
-    told = isinstance(game, games.SupervisedAAE) and part.y is not None
-    given = [part.x, part.y] if told else _seen(game, part)
-    x_hat = _blocks(game.reconstruct, game, *given)
+    x_hat = _blocks(game.reconstruct, game, part.x, *beside_x(game, part.y))
     x = as_float(part.x.to(x_hat.device))
     result = {"squared_error": (x_hat - x).square().mean().item()}
     if shape != (2,):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from adv_ae import games, plots
 from adv_ae.data import Dataset, as_float
-from adv_ae.evaluation import draw_prior
+from adv_ae.evaluation import beside_x, draw_prior
 from adv_ae.recipes import Recipe
 from adv_ae.training import History
 
@@ -77,9 +77,7 @@ def reconstructions(
 ) -> Figure:
     """Pairs of rows: data and, below, their reconstructions."""
     n = len(x) if shape == (2,) else min(len(x), 50) // 10 * 10
-    labelled = isinstance(game, games.SupervisedAAE | games.ConditionalALI)
-    told = [y[:n]] if labelled and y is not None else []
-    x_hat = game.reconstruct(x[:n], *told)
+    x_hat = game.reconstruct(x[:n], *beside_x(game, None if y is None else y[:n]))
     if shape == (2,):
         return _examples(x_hat, shape, 10, plots.POSTERIOR)
     rows = [v.view(-1, 10, x.shape[1]) for v in (x[:n], x_hat)]
