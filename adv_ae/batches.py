@@ -15,14 +15,14 @@ Stream = Source | tuple[Source, ...]
 class Batches:
     """Batches without end from tensors that stay on the device.
 
-    Every epoch of a stream is a fresh permutation, drawn on the device; what does not
-    fill a batch at its end is left out. Streams turn over independently of each other,
-    so a short labelled one is cycled beside a long unlabelled one. uint8 becomes
-    float32 in [0, 1].
+    Every epoch of a stream is a fresh permutation; what does not fill a batch at its
+    end is left out. Streams turn over independently of each other, so a short labelled
+    one is cycled beside a long unlabelled one. uint8 becomes float32 in [0, 1].
 
-    `Images` stay in their files: while a batch is played, threads decode the next one
-    of the same epoch. The permutations of their stream are drawn on the CPU, so that no
-    draw waits for the device.
+    Permutations are drawn by the CPU's generator, whatever the device: on a GPU the
+    noise of a step does not depend on where epochs end, and no draw waits for the
+    device. `Images` stay in their files: while a batch is played, threads decode the
+    next one of the same epoch.
 
     Args:
         data: one source (a tensor, or images), a tuple of aligned sources, or a list of
@@ -58,11 +58,9 @@ class Batches:
         self.sizes = list(sizes)
         for sources, size in zip(self.sources, self.sizes, strict=True):
             _check_stream([len(t) for t in sources], size)
-        self.orders = [
-            torch.empty(0, dtype=torch.long, device=self._home(i))
-            for i in range(len(sizes))
-        ]
+        self.orders = [torch.empty(0, dtype=torch.long) for _ in sizes]
         self.positions = [0] * len(sizes)
+        self._placed = list(self.orders)
         self._begun: dict[tuple[int, int], Decoding] = {}
 
     @property
@@ -75,22 +73,48 @@ class Batches:
 
     def draw(self) -> tuple[Tensor, ...]:
         """The next batch: the rows of all sources, one after the other."""
-        return tuple(t for i in range(len(self.sources)) for t in self._rows(i))
+        return self.gather(self.feed())
 
-    def _rows(self, i: int) -> Iterator[Tensor]:
+    def feed(self) -> list[Tensor]:
+        """What the next batch is made of, on the device: of each stream which rows,
+        then those that had to be decoded."""
+        return [t for i in range(len(self.sources)) for t in self._feed(i)]
+
+    def gather(self, fed: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """The batch of a `feed`; all of it happens on the device, so that it can be
+        captured with the step."""
+        batch, given = [], iter(fed)
+        for sources in self.sources:
+            rows = next(given)
+            for t in sources:
+                drawn = (
+                    next(given) if isinstance(t, Images) else t.index_select(0, rows)
+                )
+                batch.append(as_float(drawn) if t.dtype == torch.uint8 else drawn)
+        return tuple(batch)
+
+    def _feed(self, i: int) -> Iterator[Tensor]:
         sources, size = self.sources[i], self.sizes[i]
         if self.positions[i] + size > len(self.orders[i]):  # a new epoch
-            self.orders[i] = torch.randperm(len(sources[0]), device=self._home(i))
+            self._place(i, torch.randperm(len(sources[0])))
             self.positions[i] = 0
         start = self.positions[i]
         self.positions[i] += size
-        rows, following = self.orders[i][start : start + 2 * size].tensor_split([size])
+        yield self._placed[i][start : start + size]
         for j, t in enumerate(sources):
             if isinstance(t, Images):
-                drawn = self._decoded((i, j), t, rows, following)
-            else:
-                drawn = t.index_select(0, rows.to(self.device))
-            yield as_float(drawn) if t.dtype == torch.uint8 else drawn
+                ahead = self.orders[i][start : start + 2 * size]
+                yield self._decoded((i, j), t, *ahead.tensor_split([size]))
+
+    def _place(self, i: int, order: Tensor) -> None:
+        """Take this permutation for the epoch of stream i."""
+        self.orders[i] = order
+        self._placed[i] = self._to_device(order)
+
+    def _to_device(self, t: Tensor) -> Tensor:
+        """There, without a wait for what the device is at."""
+        pinned = t.pin_memory() if self.device.type == "cuda" else t
+        return pinned.to(self.device, non_blocking=True)
 
     def _decoded(
         self, key: tuple[int, int], images: Images, rows: Tensor, following: Tensor
@@ -101,15 +125,7 @@ class Batches:
             begun = images.begin(rows)
         if len(following) == len(rows):
             self._begun[key] = images.begin(following)
-        drawn = begun.result()
-        if self.device.type == "cuda":
-            drawn = drawn.pin_memory()  # else the copy would wait for the device
-        return drawn.to(self.device, non_blocking=True)
-
-    def _home(self, i: int) -> torch.device:
-        """Where a stream's permutations are."""
-        streamed = any(isinstance(t, Images) for t in self.sources[i])
-        return torch.device("cpu") if streamed else self.device
+        return self._to_device(begun.result())
 
     def state_dict(self) -> dict:
         """Where the streams stand."""
@@ -117,9 +133,8 @@ class Batches:
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from there."""
-        self.orders = [
-            order.to(self._home(i)) for i, order in enumerate(state["orders"])
-        ]
+        for i, order in enumerate(state["orders"]):
+            self._place(i, order.cpu())
         self.positions = list(state["positions"])
 
 

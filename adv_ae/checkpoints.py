@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from torch import Tensor
 
-from adv_ae.game import Game, Turn, WiringError
+from adv_ae.game import Game
 
 
 class TrainingError(RuntimeError):
@@ -61,15 +61,10 @@ class Run:
             "seed": seed,
         }
 
-    def record(self, i: int, report: Turn) -> None:
-        """Keep the losses of step i, counted from 0; no wait for the device."""
-        if len(report) != len(self.players):
-            idle = [k for k in self.players if k not in report]
-            raise WiringError(
-                f"{type(self.game).__name__}: {idle} did not play; `play` must yield "
-                "a loss for every declared player at every step."
-            )
-        self.log[i] = torch.stack([report[k] for k in self.players])
+    def record(self, i: int, losses: Tensor) -> None:
+        """Keep the losses of the steps from i on, counted from 0, a row each; no wait
+        for the device."""
+        self.log[i : i + len(losses)] = losses
 
     def look(self, step: int) -> None:
         """Raise where a loss up to this step is not finite."""

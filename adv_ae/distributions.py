@@ -71,9 +71,23 @@ class MeanCategorical(torch.distributions.OneHotCategorical):
     """Categorical over one-hot rows whose `rsample()` is its mean, the softmax vector.
 
     AAE feeds softmax outputs, not draws, to the decoder and to D (sec. 5, figure 8).
+
+    Args:
+        logits: (N, K).
+        validate_args: as in torch's; False for the categorical inside, too, which would
+            otherwise look at its logits and wait for the device.
     """
 
     has_rsample = True
+
+    def __init__(self, logits: Tensor, validate_args: bool | None = None):
+        inside = torch.distributions.Categorical(
+            logits=logits, validate_args=validate_args
+        )
+        self._categorical = inside
+        Distribution.__init__(
+            self, inside.batch_shape, inside.param_shape[-1:], validate_args
+        )
 
     def rsample(self, sample_shape: torch.Size = NONE) -> Tensor:
         return self.probs.expand(self._extended_shape(sample_shape))

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from adv_ae.batches import Batches, Stream
+from adv_ae.capture import CapturedSteps, Steps, capturable
 from adv_ae.checkpoints import (
     CheckpointError,
     Run,
@@ -20,7 +20,8 @@ from adv_ae.checkpoints import (
     load_weights,
     save_weights,
 )
-from adv_ae.game import Game, Turn, step
+from adv_ae.game import Game, Turn
+from adv_ae.precision import at_precision, compiled
 
 __all__ = [
     "Batches",
@@ -183,6 +184,9 @@ def fit(
     every: int = 1000,
     resume: bool = False,
     time_limit: float | None = None,
+    precision: str | None = None,
+    capture: bool | None = None,
+    compile: bool = False,
 ) -> History:
     """Play `steps` steps on batches of `data`; the game is left in eval mode.
 
@@ -210,6 +214,12 @@ def fit(
         every: steps between checkpoints.
         resume: go on from the last good checkpoint, if there is one.
         time_limit: seconds after which this call stops, with a checkpoint.
+        precision: of products: "highest", "high", "medium" or "bfloat16", see
+            `at_precision`; None: torch's present settings.
+        capture: replay steps as a CUDA graph, ten at a time, see `adv_ae.capture`;
+            None: on a CUDA device, unless an optimizer keeps numbers of Python's. With
+            callbacks steps are always played one by one.
+        compile: networks by `torch.compile`, see `precision.compiled`.
 
     Returns:
         The losses of all steps, those before a resume too.
@@ -236,64 +246,66 @@ def fit(
         data, batch_size, game.weights(next(iter(game.players)))[0].device
     )
     run = Run(game, optimizers, batches, steps, checkpoint, resume, seed)
-    start, first = time.perf_counter(), run.load()
+    start, i = time.perf_counter(), run.load()
+    first, stops = i, [steps, LOOK, *([every] if checkpoint else [])]
+    kind = Steps if callbacks else _kind(capture, batches.device, optimizers)
     with (
-        _training(game, optimizers) as rates,
+        at_precision(game, precision),
+        compiled(game, compile),
+        _training(game),
+        contextlib.closing(kind(game, optimizers, batches, schedules or {})) as playing,
         _deferred_interrupt() as interrupted,
         tqdm(total=steps, initial=first, disable=not progress, unit="step") as bar,
     ):
-        for i in range(first, steps):
-            for player, factor in (schedules or {}).items():
-                _set_rates(optimizers[player], rates[player], factor(i))
-            report = step(game, optimizers, *batches.draw())
-            run.record(i, report)
+        while i < steps:
+            losses = playing.play(i, min(stop - i % stop for stop in stops))
+            run.record(i, losses)
+            i += len(losses)
+            report = dict(zip(run.players, losses[-1], strict=True))
             for callback in callbacks:
-                callback(game, i + 1, report)
-            if (i + 1) % LOOK == 0 or i + 1 == steps:
-                run.look(i + 1)
-                bar.update(i + 1 - bar.n)
+                callback(game, i, report)
+            if i % LOOK == 0 or i == steps:
+                run.look(i)
+                bar.update(i - bar.n)
                 if progress:
                     bar.set_postfix({k: f"{float(v):.4g}" for k, v in report.items()})
-            seconds, last = time.perf_counter() - start, i + 1 == steps
+            seconds, last = time.perf_counter() - start, i == steps
             late = time_limit is not None and seconds > time_limit and not last
-            if checkpoint and ((i + 1) % every == 0 or last or late or interrupted):
-                run.save(i + 1, seconds)
+            if checkpoint and (i % every == 0 or last or late or interrupted):
+                run.save(i, seconds)
             if interrupted:
                 raise KeyboardInterrupt
             if late:
-                raise TimeoutError(f"the time limit was reached at step {i + 1}.")
-    losses = run.log.cpu().numpy()
-    named = {k: losses[:, j] for j, k in enumerate(run.players)}
+                raise TimeoutError(f"the time limit was reached at step {i}.")
+    log = run.log.cpu().numpy()
+    named = {k: log[:, j] for j, k in enumerate(run.players)}
     seconds = time.perf_counter() - start
     return History(named, seconds, steps - first, run.seconds)
 
 
-def _set_rates(
-    optimizer: torch.optim.Optimizer, rates: list[float], factor: float = 1.0
-) -> None:
-    for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        if isinstance(group["lr"], Tensor):  # a captured step reads it at its place
-            group["lr"].fill_(rate * factor)
-        else:
-            group["lr"] = rate * factor
+def _kind(
+    capture: bool | None, device: torch.device, optimizers: Optimizers
+) -> type[Steps]:
+    """How steps are played."""
+    keeping = [k for k, o in optimizers.items() if not capturable(o)]
+    if capture and keeping:
+        raise ValueError(
+            f"the optimizers of {keeping} keep numbers outside of tensors, which a "
+            "graph would freeze; take torch's Adam or SGD, or capture=False."
+        )
+    if capture is None:
+        capture = device.type == "cuda" and not keeping
+    return CapturedSteps if capture else Steps
 
 
 @contextlib.contextmanager
-def _training(game: Game, optimizers: Optimizers) -> Iterator[dict[str, list[float]]]:
-    """Train mode, and the learning rates as they are now; however it ends, eval mode
-    and the same rates.
-    """
+def _training(game: Game) -> Iterator[None]:
+    """Train mode; however it ends, eval mode."""
     game.train()
-    now = {
-        k: [float(group["lr"]) for group in o.param_groups]
-        for k, o in optimizers.items()
-    }
     try:
-        yield now
+        yield
     finally:
         game.eval()
-        for player, optimizer in optimizers.items():
-            _set_rates(optimizer, now[player])
 
 
 @contextlib.contextmanager

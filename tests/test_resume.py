@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 # function of the operating system, by which checkpoints are written.
 SCRIPT = """
 import json, os, random, signal, sys, torch
-from adv_ae import checkpoints, games, training
+from adv_ae import capture, checkpoints, games, training
 from adv_ae.conditionals import Bernoulli, Gaussian
 from adv_ae.networks import MLP, Discriminator
 from adv_ae.priors import Normal
@@ -71,7 +71,7 @@ report["random"].append(forked("random"))
 SPOTS = {
     "fsync": (os, "fsync"), "replace": (os, "replace"), "rmtree": (os, "rmdir"),
     "mkdir": (os, "mkdir"), "weights": (checkpoints, "save_model"),
-    "state": (torch, "save"), "unlink": (os, "unlink"), "step": (training, "step"),
+    "state": (torch, "save"), "unlink": (os, "unlink"), "step": (capture, "step"),
 }
 for name, spot in SPOTS.items():
     report[name] = [forked(name, (*spot, n)) for n in (1, 7, 12)] + [forked(name)]

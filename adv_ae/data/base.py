@@ -79,7 +79,7 @@ def as_float(x: Tensor) -> Tensor:
         return x
     if x.dtype != torch.uint8:
         raise TypeError(f"expected uint8 in 0..255 or floating point, got {x.dtype}")
-    return x.float() / 255
+    return x / 255
 
 
 def three_ways(

@@ -41,7 +41,8 @@ class MLP(nn.Module):
         self.layers = nn.Sequential(*layers, *([last] if last is not None else []))
 
     def forward(self, *given: Tensor) -> Tensor:
-        return self.layers(torch.cat([g.flatten(1) for g in given], dim=1))
+        flat = [g.flatten(1) for g in given]
+        return self.layers(torch.cat(flat, dim=1) if len(flat) > 1 else flat[0])
 
 
 class Discriminator(MLP):
