@@ -1,14 +1,15 @@
-"""Batches from tensors that stay on the device, and from images that are streamed."""
+"""Batches from tensors that stay on the device, and from what is streamed."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor
 
-from adv_ae.data import Images, as_float
-from adv_ae.data.folders import Decoding
+from adv_ae.data import Streamed, as_float
+from adv_ae.data.streamed import Reading
 
-Source = Tensor | Images
+Source = Tensor | Streamed
 Stream = Source | tuple[Source, ...]
 
 
@@ -21,12 +22,12 @@ class Batches:
 
     Permutations are drawn by the CPU's generator, whatever the device: on a GPU the
     noise of a step does not depend on where epochs end, and no draw waits for the
-    device. `Images` stay in their files: while a batch is played, threads decode the
-    next one of the same epoch.
+    device. What is `Streamed` stays where it is: while a batch is played, threads read
+    the next one of the same epoch.
 
     Args:
-        data: one source (a tensor, or images), a tuple of aligned sources, or a list of
-            such streams.
+        data: one source (a tensor, or `Streamed`), a tuple of aligned sources, or a
+            list of such streams.
         batch_size: rows a batch, one for all streams or one each.
         device: where the tensors go, and the batches.
 
@@ -50,7 +51,7 @@ class Batches:
         self.device = torch.device(device)
         self.sources: list[tuple[Source, ...]] = [
             tuple(
-                t if isinstance(t, Images) else t.to(device)
+                t if isinstance(t, Streamed) else t.to(device)
                 for t in (s if isinstance(s, tuple) else (s,))
             )
             for s in streams
@@ -61,13 +62,13 @@ class Batches:
         self.orders = [torch.empty(0, dtype=torch.long) for _ in sizes]
         self.positions = [0] * len(sizes)
         self._placed = list(self.orders)
-        self._begun: dict[tuple[int, int], Decoding] = {}
+        self._begun: dict[tuple[int, int], Reading] = {}
 
     @property
     def streams(self) -> list[tuple[Tensor, ...]]:
-        """The tensors of each stream; in the place of images their fingerprint."""
+        """The tensors of each stream; fingerprints of what is streamed."""
         return [
-            tuple(t.fingerprint() if isinstance(t, Images) else t for t in sources)
+            tuple(t.fingerprint() if isinstance(t, Streamed) else t for t in sources)
             for sources in self.sources
         ]
 
@@ -77,20 +78,23 @@ class Batches:
 
     def feed(self) -> list[Tensor]:
         """What the next batch is made of, on the device: of each stream which rows,
-        then those that had to be decoded."""
+        then those that had to be read."""
         return [t for i in range(len(self.sources)) for t in self._feed(i)]
 
     def gather(self, fed: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The batch of a `feed`; all of it happens on the device, so that it can be
         captured with the step."""
-        batch, given = [], iter(fed)
+        batch: list[Tensor] = []
+        given = iter(fed)
         for sources in self.sources:
             rows = next(given)
             for t in sources:
                 drawn = (
-                    next(given) if isinstance(t, Images) else t.index_select(0, rows)
+                    islice(given, t.parts)
+                    if isinstance(t, Streamed)
+                    else [t.index_select(0, rows)]
                 )
-                batch.append(as_float(drawn) if t.dtype == torch.uint8 else drawn)
+                batch += [as_float(x) if x.dtype == torch.uint8 else x for x in drawn]
         return tuple(batch)
 
     def _feed(self, i: int) -> Iterator[Tensor]:
@@ -102,9 +106,9 @@ class Batches:
         self.positions[i] += size
         yield self._placed[i][start : start + size]
         for j, t in enumerate(sources):
-            if isinstance(t, Images):
+            if isinstance(t, Streamed):
                 ahead = self.orders[i][start : start + 2 * size]
-                yield self._decoded((i, j), t, *ahead.tensor_split([size]))
+                yield from self._read((i, j), t, *ahead.tensor_split([size]))
 
     def _place(self, i: int, order: Tensor) -> None:
         """Take this permutation for the epoch of stream i."""
@@ -116,16 +120,16 @@ class Batches:
         pinned = t.pin_memory() if self.device.type == "cuda" else t
         return pinned.to(self.device, non_blocking=True)
 
-    def _decoded(
-        self, key: tuple[int, int], images: Images, rows: Tensor, following: Tensor
-    ) -> Tensor:
-        """These rows, on the device; the following ones begin to be decoded."""
+    def _read(
+        self, key: tuple[int, int], source: Streamed, rows: Tensor, following: Tensor
+    ) -> list[Tensor]:
+        """These rows, on the device; the following ones begin to be read."""
         begun = self._begun.pop(key, None)
         if begun is None or not torch.equal(begun.rows, rows):
-            begun = images.begin(rows)
+            begun = source.begin(rows)
         if len(following) == len(rows):
-            self._begun[key] = images.begin(following)
-        return self._to_device(begun.result())
+            self._begun[key] = source.begin(following)
+        return [self._to_device(part) for part in begun.result()]
 
     def state_dict(self) -> dict:
         """Where the streams stand."""

@@ -2,9 +2,8 @@
 back afterwards."""
 
 import contextlib
-import functools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -53,29 +52,47 @@ def at_precision(game: Game, precision: str | None) -> Iterator[None]:
     try:
         torch.set_float32_matmul_precision("highest" if exact else precision)
         torch.backends.cudnn.allow_tf32 = not exact
-        for layer in layers:
-            layer.forward = functools.partial(_in_bfloat16, layer, layer.forward)
-        yield
+        with _replaced(layers, _in_bfloat16):
+            yield
     finally:
         torch.set_float32_matmul_precision(products)
         torch.backends.cudnn.allow_tf32 = convolutions
-        for layer in layers:
-            del layer.forward
 
 
 def _layers(game: Game) -> list[nn.Module]:
     return [m for m in game.modules() if isinstance(m, nn.Linear | _ConvNd)]
 
 
-def _in_bfloat16(layer: nn.Module, forward: Callable, x: Tensor, *more: Any) -> Tensor:
-    """The layer's product in bfloat16, all around it in float32: sums over pixels and
-    differences of kernels would drown in the rounding.
+@contextlib.contextmanager
+def _replaced(
+    modules: Iterable[nn.Module], by: Callable[[Callable], Callable]
+) -> Iterator[None]:
+    """Modules whose `forward` is `by(forward)`; put back at the end."""
+    own = {m: vars(m).get("forward") for m in modules}
+    for module in own:
+        module.forward = by(module.forward)
+    try:
+        yield
+    finally:
+        for module, before in own.items():
+            del module.forward
+            if before is not None:
+                module.forward = before
+
+
+def _in_bfloat16(forward: Callable) -> Callable:
+    """The product of a layer in bfloat16, all around it in float32: sums over pixels
+    and differences of kernels would drown in the rounding.
 
     Autocast keeps no copies of weights here: in a game they move within a step, and
     copies would be stale.
     """
-    with torch.autocast(x.device.type, torch.bfloat16, cache_enabled=False):
-        return forward(x, *more).to(x.dtype)
+
+    def rounded(x: Tensor, *more: Any) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16, cache_enabled=False):
+            return forward(x, *more).to(x.dtype)
+
+    return rounded
 
 
 @contextlib.contextmanager
@@ -90,17 +107,11 @@ def compiled(game: Game, wanted: bool = True) -> Iterator[None]:
         game: its networks are compiled at their first call.
         wanted: False changes nothing.
     """
-    networks = list(_networks(game)) if wanted else []
-    for net in networks:
-        net.forward = _attempt(net, net.forward)
-    try:
+    with _replaced(_networks(game) if wanted else (), _attempt):
         yield
-    finally:
-        for net in networks:
-            del net.forward
 
 
-def _attempt(net: nn.Module, plain: Callable) -> Callable:
+def _attempt(plain: Callable) -> Callable:
     """`plain` compiled; from the first failure on `plain` itself."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the compiler's, about its own ways
@@ -116,7 +127,7 @@ def _attempt(net: nn.Module, plain: Callable) -> Callable:
                 return forward(*given)
         except Exception as error:  # a compiler fails in many ways
             forward = plain
-            name = type(net).__name__
+            name = plain.__qualname__
             warnings.warn(f"{name} is not compiled: {error}", stacklevel=2)
         return plain(*given)
 

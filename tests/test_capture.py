@@ -200,15 +200,15 @@ def test_with_callbacks_every_step_is_seen(taped):
     assert [float(v) for _, v in seen] == history["qp"].tolist()
 
 
-@pytest.mark.parametrize("stop", [20, 25])
+@pytest.mark.parametrize("stop", [26, 30])
 def test_a_captured_run_is_resumed(taped, monkeypatch, tmp_path, stop):
     """Checkpoints lie between replays, wherever `every` puts them."""
     monkeypatch.setattr(torch, "randperm", torch.arange)  # no checkpoint has ORDERS
     make = GAMES["AAE universal"]
-    options = {"checkpoint": tmp_path / "half", "every": 7}
+    options = {"checkpoint": tmp_path / "half", "every": 25}
     torch.manual_seed(0)
     whole = make()
-    run(whole, adam(whole), True, checkpoint=tmp_path / "whole", every=7)
+    run(whole, adam(whole), True, checkpoint=tmp_path / "whole", every=25)
     torch.manual_seed(0)
     half = make()
 
@@ -220,6 +220,7 @@ def test_a_captured_run_is_resumed(taped, monkeypatch, tmp_path, stop):
         run(half, adam(half), True, callbacks=[kill], **options)
     other = make()
     run(other, adam(other), True, resume=True, **options)
+    assert len(taped) == 2  # 3 .. 23, and after three warm steps 28 .. 38
     for a, b in zip(whole.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
@@ -250,3 +251,22 @@ def test_the_law_can_be_broken(kind):
     game.__class__ = kind
     with pytest.raises((RuntimeError, NotImplementedError), match=r"meta|item"):
         step(game, sgd(game, 0.1), batch(game)[0].to("meta"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", GAMES)
+def test_on_a_gpu_a_captured_run_is_the_run(name):
+    """Fifty losses of the same seed, to 1e-5."""
+    found = []
+    for captured in (False, True):
+        torch.manual_seed(0)
+        game = GAMES[name]().to("cuda")
+        log = run(game, adam(game, 1e-3), captured, 53, precision="highest")
+        found.append(log)
+    for player in found[0]:
+        torch.testing.assert_close(
+            torch.tensor(found[0][player]),
+            torch.tensor(found[1][player]),
+            rtol=1e-5,
+            atol=1e-6,
+        )

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from adv_ae import games, step
-from adv_ae.conditionals import Bernoulli, Gaussian
+from adv_ae.conditionals import Bernoulli, Deterministic, Gaussian
 from adv_ae.networks import MLP, Discriminator
 from adv_ae.precision import PRECISIONS, at_precision, compiled
 from adv_ae.priors import Normal
@@ -200,9 +200,26 @@ def test_an_error_of_the_network_is_not_hidden(monkeypatch):
     with (
         compiled(net),
         pytest.raises(LookupError, match="mine"),
-        pytest.warns(UserWarning, match="Wrong is not compiled"),
+        pytest.warns(UserWarning, match=r"Wrong.forward is not compiled"),
     ):
         net(x)
+
+
+def test_a_bare_layer_is_compiled_at_low_precision_and_a_shared_network_once(
+    monkeypatch,
+):
+    monkeypatch.setattr(
+        torch, "compile", functools.partial(torch.compile, backend="eager")
+    )
+    torch.manual_seed(0)
+    q, net = Deterministic(nn.Linear(64, 4)), MLP(4, 32, 64)
+    game = games.Autoencoder(q, Bernoulli(net), Normal(4))
+    game.again = Bernoulli(net)
+    fit(game, x, steps=3, batch_size=50, precision="bfloat16", compile=True)
+    assert all("forward" not in vars(m) for m in game.modules())
+    with compiled(game), at_precision(game, "bfloat16"):
+        assert "forward" in vars(net)
+    assert all("forward" not in vars(m) for m in game.modules())
 
 
 def test_every_network_is_found_once():

@@ -13,13 +13,16 @@ Nothing here needs the network but `mnist`, `fashion_mnist`, `binarized_mnist`,
 Wherever a file comes from, it is parsed only if its sha256 is the expected one.
 Images stay `uint8` until `as_float` is asked; no file is unpickled.
 
-Pictures of one's own, or CelebA's, are streamed from their folder: `image_folder`.
+What does not fit in memory is streamed: pictures of one's own, or CelebA's, from their
+folder (`image_folder`), an array from its file (`array_file`), a dataset of
+`torch.utils.data` item by item (`Examples`).
 """
 
 from collections.abc import Callable
 from difflib import get_close_matches
 from functools import partial
 
+from adv_ae.data.arrays import ArrayFile, array_file
 from adv_ae.data.base import DataError, Dataset, Factors, Split, as_float, three_ways
 from adv_ae.data.benchmarks import binarized_mnist, fashion_mnist, mnist
 from adv_ae.data.color import cifar10, svhn, svhn_fragment
@@ -33,16 +36,21 @@ from adv_ae.data.embedded import (
 from adv_ae.data.folders import ImageFolder, Images, ImageSplit, image_folder
 from adv_ae.data.labels import hide_labels, labelled_rows
 from adv_ae.data.rendered import glyphs
+from adv_ae.data.streamed import Examples, Streamed
 
 __all__ = [
     "NAMES",
+    "ArrayFile",
     "DataError",
     "Dataset",
+    "Examples",
     "Factors",
     "ImageFolder",
     "ImageSplit",
     "Images",
     "Split",
+    "Streamed",
+    "array_file",
     "as_float",
     "binarized_mnist",
     "cifar10",

@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,38 +11,16 @@ import torch
 from torch import Tensor
 
 from adv_ae.data.base import DataError
+from adv_ae.data.streamed import Streamed
 
 ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".webp")  # of the files taken for images
 
 
-@dataclass(frozen=True)
-class Decoding:
-    """Rows of `Images` that threads are decoding.
-
-    Attributes:
-        rows: (B,), which.
-        images: one a row; a call waits for the image.
-    """
-
-    rows: Tensor
-    images: Sequence[Callable[[], np.ndarray]]
-
-    def result(self) -> Tensor:
-        """The images, (B, 3 size^2) `uint8`, once all are there.
-
-        Raises:
-            DataError: a file is no image, or is smaller than the crop.
-        """
-        return torch.from_numpy(np.stack([image() for image in self.images]))
-
-
-class Images:
+class Images(Streamed):
     """Color images in files, one a row, decoded by threads when rows are drawn.
 
     Of each image the central square of side `crop` is resized to size x size by
-    Lanczos's filter; pixels outside the square play no part. Only the batches at hand
-    are in memory. `adv_ae.batches.Batches` draws from it as from a `uint8` tensor on
-    the CPU.
+    Lanczos's filter; pixels outside the square play no part.
 
     Args:
         files: one an image.
@@ -61,25 +38,8 @@ class Images:
         if size < 1 or (crop is not None and crop < 1):
             raise ValueError(f"size {size} and crop {crop} must be positive.")
         self.files, self.size, self.crop = list(files), size, crop
+        super().__init__(len(self.files))
         self.shape = (len(self.files), 3 * size * size)
-        self._threads = ThreadPoolExecutor()
-
-    def __len__(self) -> int:
-        """The number of images, N."""
-        return len(self.files)
-
-    def rows(self, rows: Tensor) -> Tensor:
-        """The images of these rows, (B, 3 size^2) `uint8`, on the CPU.
-
-        Raises:
-            DataError: a file is no image, or is smaller than the crop.
-        """
-        return self.begin(rows).result()
-
-    def begin(self, rows: Tensor) -> Decoding:
-        """Let the threads decode these rows, and go on at once."""
-        submit = self._threads.submit
-        return Decoding(rows, [submit(self._decode, i).result for i in rows.tolist()])
 
     def fingerprint(self) -> Tensor:
         """What tells these images from others, (32,) `uint8`: a sha256 of the names and
@@ -90,8 +50,15 @@ class Images:
         digest = hashlib.sha256(told.encode()).digest()
         return torch.tensor(list(digest), dtype=torch.uint8)
 
+    def _read(self, rows: Tensor) -> tuple[Tensor]:
+        return (torch.from_numpy(np.stack([self._decode(i) for i in rows.tolist()])),)
+
     def _decode(self, i: int) -> np.ndarray:
-        """Row i, (3 size^2,)."""
+        """Row i, (3 size^2,).
+
+        Raises:
+            DataError: the file is no image, or is smaller than the crop.
+        """
         from PIL.Image import Resampling
 
         image = _opened(self.files[i])
