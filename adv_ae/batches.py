@@ -8,6 +8,7 @@ from torch import Tensor
 
 from adv_ae.data import Streamed, as_float
 from adv_ae.data.streamed import Reading
+from adv_ae.ranks import ALONE, Ranks
 
 Source = Tensor | Streamed
 Stream = Source | tuple[Source, ...]
@@ -30,10 +31,11 @@ class Batches:
             list of such streams.
         batch_size: rows a batch, one for all streams or one each.
         device: where the tensors go, and the batches.
+        ranks: each gets its share of every batch; rank 0 draws the permutations.
 
     Raises:
-        ValueError: sources of one stream differ in length, or a stream is shorter
-            than its batch.
+        ValueError: sources of one stream differ in length, a stream is shorter than
+            its batch, or a batch cannot be dealt out evenly to the ranks.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Batches:
         data: Stream | Sequence[Stream],
         batch_size: int | Sequence[int],
         device: torch.device | str,
+        ranks: Ranks = ALONE,
     ):
         streams = data if isinstance(data, list) else [data]
         sizes = (
@@ -59,6 +62,7 @@ class Batches:
         self.sizes = list(sizes)
         for sources, size in zip(self.sources, self.sizes, strict=True):
             _check_stream([len(t) for t in sources], size)
+        self.ranks, self.shares = ranks, [ranks.share(size) for size in self.sizes]
         self.orders = [torch.empty(0, dtype=torch.long) for _ in sizes]
         self.positions = [0] * len(sizes)
         self._placed = list(self.orders)
@@ -100,15 +104,16 @@ class Batches:
     def _feed(self, i: int) -> Iterator[Tensor]:
         sources, size = self.sources[i], self.sizes[i]
         if self.positions[i] + size > len(self.orders[i]):  # a new epoch
-            self._place(i, torch.randperm(len(sources[0])))
+            self._place(i, self.ranks.permutation(len(sources[0])))
             self.positions[i] = 0
         start = self.positions[i]
         self.positions[i] += size
-        yield self._placed[i][start : start + size]
+        yield self._placed[i][start : start + size][self.shares[i]]
         for j, t in enumerate(sources):
             if isinstance(t, Streamed):
-                ahead = self.orders[i][start : start + 2 * size]
-                yield from self._read((i, j), t, *ahead.tensor_split([size]))
+                ahead = self.orders[i][start : start + 2 * size].split(size)
+                whole = [rows[self.shares[i]] for rows in ahead if len(rows) == size]
+                yield from self._read((i, j), t, *whole)
 
     def _place(self, i: int, order: Tensor) -> None:
         """Take this permutation for the epoch of stream i."""
@@ -121,14 +126,15 @@ class Batches:
         return pinned.to(self.device, non_blocking=True)
 
     def _read(
-        self, key: tuple[int, int], source: Streamed, rows: Tensor, following: Tensor
+        self, key: tuple[int, int], source: Streamed, rows: Tensor, *following: Tensor
     ) -> list[Tensor]:
-        """These rows, on the device; the following ones begin to be read."""
+        """These rows, on the device; those of the epoch's next batch begin to be
+        read."""
         begun = self._begun.pop(key, None)
         if begun is None or not torch.equal(begun.rows, rows):
             begun = source.begin(rows)
-        if len(following) == len(rows):
-            self._begun[key] = source.begin(following)
+        for ahead in following:
+            self._begun[key] = source.begin(ahead)
         return [self._to_device(part) for part in begun.result()]
 
     def state_dict(self) -> dict:

@@ -200,6 +200,7 @@ def cuda_graph(play: Callable[[], None]) -> Callable[[], None]:
     if not torch.cuda.is_available():
         raise RuntimeError("there is no CUDA device.")
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    # Threads that read or pin what comes next are not of the graph, nor NCCL's.
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         play()
     return graph.replay

@@ -13,6 +13,7 @@ from safetensors.torch import load_model, save_model
 from torch import Tensor
 
 from adv_ae.game import Game
+from adv_ae.ranks import ALONE, Ranks
 
 
 class TrainingError(RuntimeError):
@@ -41,16 +42,33 @@ class Run:
     `weights_only=True`) and manifest.json with their sha256. It is written under
     another name, synced, then renamed: a folder `step-N` is whole, whenever the run is
     killed.
+
+    Of several ranks the first one reads and writes; the noise of all is kept. At
+    another number of ranks weights, optimizers, the order of the data and rank 0's
+    noise go on exactly, and the other ranks get new noise.
     """
 
-    def __init__(self, game, optimizers, batches, steps, folder, resume, seed):
+    def __init__(
+        self,
+        game,
+        optimizers,
+        batches,
+        steps,
+        folder,
+        resume,
+        seed,
+        ranks: Ranks = ALONE,
+        precision: str | None = None,
+    ):
         self.game, self.optimizers, self.batches = game, optimizers, batches
-        self.steps, self.resume = steps, resume
+        self.steps, self.resume, self.ranks = steps, resume, ranks
         self.folder = Path(folder) if folder is not None else None
         self.players = list(game.players)
         self.log = torch.full((steps, len(self.players)), torch.nan)
         self.log = self.log.to(game.weights(self.players[0])[0].device)
+        self.played = 0  # steps
         self.seen = 0  # losses before this step are known to be finite
+        self.good: Path | None = None  # the last checkpoint
         self.seconds = 0.0  # that the run had taken when it was last saved
         self.identity = {
             "game": type(game).__name__,
@@ -59,15 +77,21 @@ class Run:
             "data": [_digest(t) for s in batches.streams for t in s] if folder else [],
             "optimizers": {k: type(o).__name__ for k, o in optimizers.items()},
             "seed": seed,
+            "precision": precision,
         }
 
     def record(self, i: int, losses: Tensor) -> None:
         """Keep the losses of the steps from i on, counted from 0, a row each; no wait
         for the device."""
-        self.log[i : i + len(losses)] = losses
+        self.played = i + len(losses)
+        self.log[i : self.played] = losses
 
     def look(self, step: int) -> None:
-        """Raise where a loss up to this step is not finite."""
+        """Take the mean of losses over the ranks up to this step; raise where one is
+        not finite."""
+        if step == self.seen:
+            return
+        self.ranks.mean_(self.log[self.seen : step])
         bad = (~self.log[self.seen : step].isfinite()).nonzero()
         if len(bad):
             row, column = bad[0].tolist()
@@ -89,22 +113,34 @@ class Run:
                     )
 
     def _advice(self) -> str:
-        good = self._saved()
-        last = f"the last good checkpoint is {good[-1]}" if good else "no checkpoint"
-        return f"{last}. A smaller learning rate is the usual cure."
+        return f"{self.last_good()}. A smaller learning rate is the usual cure."
+
+    def last_good(self) -> str:
+        """Where a run goes on from, as part of a sentence."""
+        if self.good is None:
+            return "no checkpoint"
+        return f"the last good checkpoint is {self.good}"
 
     def save(self, step: int, seconds: float = 0.0) -> None:
         """Write the checkpoint of this step, then drop all but the last two; `seconds`
         is what the run has taken since it was loaded."""
         self.look(step)
         self._look_at_weights(step)
+        state = self._state(step)
+        assert self.folder is not None
+        self.good = self.folder / f"step-{step:09d}"
+        if self.ranks.rank == 0:
+            self._write(self.good, step, seconds, state)
+
+    def _write(self, target: Path, step: int, seconds: float, state: dict) -> None:
+        """The checkpoint, on the disk as `target`."""
         assert self.folder is not None
         for left in self.folder.glob("draft-*"):  # by a run that was killed
             shutil.rmtree(left)
         draft = self.folder / f"draft-{step:09d}"
         draft.mkdir(parents=True)
         save_model(self.game, str(draft / "weights.safetensors"))
-        torch.save(self._state(step), draft / "state.pt")
+        torch.save(state, draft / "state.pt")
         names = ("weights.safetensors", "state.pt")
         sums = {n: hashlib.sha256((draft / n).read_bytes()).hexdigest() for n in names}
         manifest = {
@@ -116,7 +152,6 @@ class Run:
         (draft / "manifest.json").write_text(json.dumps(manifest, indent=1))
         for path in (*draft.iterdir(), draft):
             _sync(path)
-        target = self.folder / f"step-{step:09d}"
         if target.exists():  # damaged, and this run went on from the one before
             shutil.rmtree(target)
         os.replace(draft, target)
@@ -125,22 +160,48 @@ class Run:
             shutil.rmtree(old)
 
     def _state(self, step: int) -> dict:
-        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
         return {
             "optimizers": {k: o.state_dict() for k, o in self.optimizers.items()},
             "batches": self.batches.state_dict(),
             "log": self.log[:step].cpu(),
-            "rng": torch.get_rng_state(),
-            "cuda rng": cuda,
+            "noise": self.ranks.gather(_noise(self.log.device)),
         }
 
     def _saved(self) -> list[Path]:
         return sorted(self.folder.glob("step-*")) if self.folder else []
 
     def load(self) -> int:
-        """Go on from the newest checkpoint that is whole; the step it was written
-        at.
+        """Go on from the newest checkpoint that is whole, or begin; the step it was
+        written at.
         """
+        found = self.ranks.by_first(self._newest)
+        self.ranks.agree(self.game)
+        if found is None:
+            self.ranks.spread_noise()
+            return 0
+        self.good = found["path"]
+        self.seen = self.played = found["step"]
+        self.seconds = found["seconds"]
+        for player, optimizer in self.optimizers.items():
+            moments = found["optimizers"][player]["state"]  # rates stay as given
+            optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
+        self.batches.load_state_dict(found["batches"])
+        self.log[: self.played] = found["log"].to(self.log.device)
+        self._take_noise(found["noise"])
+        return self.played
+
+    def _take_noise(self, noise: list[dict]) -> None:
+        """Each rank its own; ranks that have none, or all above the first where their
+        number is another, get new noise."""
+        as_many = len(noise) == self.ranks.size
+        if as_many or self.ranks.rank == 0:
+            _set_noise(noise[self.ranks.rank], self.log.device)
+        if not as_many:
+            self.ranks.spread_noise()
+
+    def _newest(self) -> dict | None:
+        """Content of the newest checkpoint that is whole, its weights in the game; None
+        if there is none at all."""
         saved = self._saved()
         if saved and not self.resume:
             raise CheckpointError(
@@ -148,7 +209,7 @@ class Run:
             )
         for path in reversed(saved):
             try:
-                return self._load(path)
+                return self._read(path)
             except _DAMAGED as error:
                 warnings.warn(
                     f"{path} is damaged ({error}); trying the one before.", stacklevel=2
@@ -158,9 +219,9 @@ class Run:
                 f"no checkpoint in {self.folder} can be read; remove the folder to "
                 "start again."
             )
-        return 0
+        return None
 
-    def _load(self, path: Path) -> int:
+    def _read(self, path: Path) -> dict:
         manifest = json.loads((path / "manifest.json").read_text())
         for name, want in manifest["sha256"].items():
             if hashlib.sha256((path / name).read_bytes()).hexdigest() != want:
@@ -176,18 +237,22 @@ class Run:
                 f"{self.steps} asked for."
             )
         load_model(self.game, str(path / "weights.safetensors"))
-        state = torch.load(path / "state.pt", weights_only=True)
-        for player, optimizer in self.optimizers.items():
-            moments = state["optimizers"][player]["state"]  # rates stay as given
-            optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
-        self.batches.load_state_dict(state["batches"])
-        self.log[: manifest["step"]] = state["log"].to(self.log.device)
-        self.seen = manifest["step"]
-        self.seconds = manifest["seconds"]
-        torch.set_rng_state(state["rng"])
-        if state["cuda rng"] and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(state["cuda rng"])
-        return manifest["step"]
+        state = torch.load(path / "state.pt", "cpu", weights_only=True)
+        kept = {key: state[key] for key in ("optimizers", "batches", "log", "noise")}
+        return kept | {k: manifest[k] for k in ("step", "seconds")} | {"path": path}
+
+
+def _noise(device: torch.device) -> dict[str, Tensor | None]:
+    """States of the generators that a run on this device draws from."""
+    cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+
+
+def _set_noise(noise: dict[str, Tensor | None], device: torch.device) -> None:
+    assert noise["cpu"] is not None
+    torch.set_rng_state(noise["cpu"])
+    if noise["cuda"] is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(noise["cuda"], device)
 
 
 def _digest(t: Tensor) -> str:

@@ -11,6 +11,7 @@ from adv_ae import __version__
 
 if TYPE_CHECKING:
     from adv_ae.recipes import Recipe
+    from adv_ae.runs import Machine
 
 # Heavy modules are imported by the command that needs them: `--help` is instant.
 
@@ -23,6 +24,9 @@ examples:
   adv-ae reproduce aae/table2 --size paper --seeds 5
   adv-ae evaluate runs/aae --split test
   adv-ae sample runs/aae --n 64 --out samples.png
+on 8 GPUs, by torchrun: one run on all of them, or a run on each
+  torchrun --nproc-per-node 8 -m adv_ae train ali/cifar10-4000 --size paper
+  torchrun --nproc-per-node 8 -m adv_ae reproduce aae --size paper --seeds 5
 """
 
 
@@ -140,7 +144,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="go on with the run in DIR, given the same options; a finished one stays",
     )
-    _machine(p)
+    _of_machine(p)
 
     p = commands.add_parser("evaluate", help="figures of a run on held-out data")
     p.add_argument("dir", metavar="DIR", help="run folder")
@@ -165,7 +169,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--results", default="results", metavar="DIR", help="of JSON files")
     p.add_argument("--runs", default="runs", metavar="DIR", help="of run folders")
-    _machine(p)
+    _of_machine(p)
 
     p = commands.add_parser("sample", help="draw from a run into a picture")
     p.add_argument("dir", metavar="DIR", help="run folder")
@@ -175,7 +179,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _machine(p: argparse.ArgumentParser) -> None:
+def _of_machine(p: argparse.ArgumentParser) -> None:
     """Options of what trains."""
     p.add_argument("--device", help="cpu, cuda, ... (default: cuda if there is one)")
     p.add_argument(
@@ -184,6 +188,18 @@ def _machine(p: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of the CPU (default: 1 for hidden layers below 512, which run faster on "
         "one; else torch's own)",
+    )
+    p.add_argument(
+        "--precision",
+        help="of products: highest, high, medium or bfloat16 (default: as torch says)",
+    )
+    p.add_argument(
+        "--compile", action="store_true", help="networks by torch.compile (for GPUs)"
+    )
+    p.add_argument(
+        "--no-capture",
+        action="store_true",
+        help="do not replay steps as a CUDA graph (to find an error in one)",
     )
     p.add_argument("--quiet", action="store_true", help="no bar, no figures")
 
@@ -245,6 +261,7 @@ CHOICES = (  # options of `train` that are options of `recipe`, where they are g
 
 def _train(args: argparse.Namespace) -> None:
     from adv_ae import data, recipes, runs
+    from adv_ae.ranks import joined
 
     row = recipes.named(args.method)
     if row is None and args.size:
@@ -258,7 +275,7 @@ def _train(args: argparse.Namespace) -> None:
     usual = own.pop("data")
     name = args.data or usual
     recipes.known(name, data.NAMES, "data set")
-    device = _device(args.device)
+    machine = _machine(args)
     dataset = data.load(name)
     asked = {key: getattr(args, key) for key in CHOICES if getattr(args, key)}
     recipe = recipes.recipe(
@@ -271,15 +288,16 @@ def _train(args: argparse.Namespace) -> None:
         dataset = recipe.dataset()
     out = args.out or f"runs/{args.method}/{size}-{args.seed}"
     _threads(args.threads, recipe)
-    report = runs.train(
-        recipe,
-        dataset,
-        out,
-        resume=args.resume,
-        device=device,
-        progress=not args.quiet,
-    )
-    if not args.quiet:
+    with joined(machine.device) as ranks:
+        report = runs.train(
+            recipe,
+            dataset,
+            out,
+            resume=args.resume,
+            machine=machine,
+            progress=not args.quiet,
+        )
+    if not args.quiet and ranks.rank == 0:
         print(f"{report['steps']} steps, {report['steps_per_second']:g} a second")
         for split in ("valid", "test"):
             _show(report[split], split)
@@ -297,6 +315,7 @@ def _threads(asked: int | None, recipe: "Recipe") -> None:
 
 def _reproduce(args: argparse.Namespace) -> None:
     from adv_ae import recipes, results
+    from adv_ae.ranks import launched
 
     rows = recipes.rows(args.rows)
     _threads(args.threads, rows[0].recipe(args.size, 0))
@@ -306,9 +325,10 @@ def _reproduce(args: argparse.Namespace) -> None:
         args.seeds,
         results=Path(args.results),
         folder=Path(args.runs),
-        device=_device(args.device),
-        progress=not args.quiet,
+        machine=_machine(args),
+        progress=not args.quiet and launched().rank == 0,
         time_limit=args.time_limit,
+        ranks=launched(),
     )
     if not done:
         print("the time limit was reached; the same command goes on from here")
@@ -333,18 +353,41 @@ def _show(figures: dict[str, float], split: str) -> None:
         print(f"{split:6}{name:28}{value:.4f}")
 
 
+def _machine(args: argparse.Namespace) -> "Machine":
+    """What the options say."""
+    from adv_ae import recipes
+    from adv_ae.precision import PRECISIONS
+    from adv_ae.runs import Machine
+
+    if args.precision:
+        recipes.known(args.precision, PRECISIONS, "precision")
+    return Machine(
+        _device(args.device),
+        args.precision,
+        False if args.no_capture else None,
+        args.compile,
+    )
+
+
 def _device(name: str | None) -> str:
-    """The device of that name, or the best there is."""
+    """The device of that name, or the best there is; under torchrun a GPU a process."""
     import torch
 
+    from adv_ae.ranks import local_device
+
     if name is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    name = local_device(name)
     try:
         torch.zeros(1, device=name).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         first = str(error).splitlines()[0]
         raise ValueError(f"--device {name} cannot be used here: {first}") from None
     return name
+
+
+# Commands that all ranks work at; the first one does others.
+SHARED = ("train", "reproduce")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -354,14 +397,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: what stands after `adv-ae`; None: of this process.
 
     Returns:
-        Exit code: 0; 1, a loss is no longer finite; 2, something was asked for that
-        cannot be; 130, Ctrl-C.
+        Exit code: 0; 1, a loss is no longer finite or another rank has ended; 2,
+        something was asked for that cannot be; 130, Ctrl-C.
     """
     try:
         args = parser().parse_args(argv)
     except SystemExit as stop:  # of --help, --version and errors
         return int(stop.code or 0)
     from adv_ae.data import DataError
+    from adv_ae.ranks import RankLost, launched
     from adv_ae.runs import RunError
     from adv_ae.training import TrainingError
 
@@ -372,12 +416,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         "sample": _sample,
         "reproduce": _reproduce,
     }
+    rank = launched().rank
+    if rank and args.command not in SHARED:
+        return 0
+    who = f"adv-ae {args.command}" + (f", rank {rank}" if rank else "")
     try:
         commands[args.command](args)
     except KeyboardInterrupt:
-        print("\nstopped; a run goes on with --resume", file=sys.stderr)
+        print(f"\n{who}: stopped; a run goes on with --resume", file=sys.stderr)
         return 130
-    except (DataError, RunError, TrainingError, ValueError, OSError) as error:
-        print(f"adv-ae {args.command}: error: {error}", file=sys.stderr)
-        return 1 if isinstance(error, TrainingError) else 2
+    except (RankLost, TrainingError) as error:
+        print(f"{who}: error: {error}", file=sys.stderr)
+        return 1
+    except (DataError, RunError, ValueError, OSError) as error:
+        print(f"{who}: error: {error}", file=sys.stderr)
+        return 2
     return 0

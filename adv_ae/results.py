@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from adv_ae import __version__, runs
+from adv_ae.ranks import ALONE, Ranks
 from adv_ae.recipes import EXPERIMENTS, Experiment
 
 FOLDER = Path("results")
@@ -30,9 +31,10 @@ def reproduce(
     *,
     results: Path = FOLDER,
     folder: Path = Path("runs"),
-    device: str = "cpu",
+    machine: runs.Machine = runs.CPU,
     progress: bool = False,
     time_limit: float | None = None,
+    ranks: Ranks = ALONE,
     say: Callable[[str], None] = print,
 ) -> bool:
     """Run what `results` does not have yet, seed by seed, and write each as it ends.
@@ -45,13 +47,15 @@ def reproduce(
         seeds: 0 .. seeds - 1 are run.
         results: folder of the JSON files.
         folder: of run folders, weights and pictures.
-        device: where to train.
+        machine: where to train, and how exactly.
         progress: show a bar.
         time_limit: seconds, after which the run at hand stops with a checkpoint.
+        ranks: the runs are dealt out to them, to rank r of W every W-th from the r-th
+            on; they do not communicate.
         say: gets a line a run.
 
     Returns:
-        Whether all is there.
+        Whether all of this rank is there.
 
     Raises:
         RunError: a run folder is another run's.
@@ -59,26 +63,26 @@ def reproduce(
         TrainingError: a loss is no longer finite.
     """
     start = time.perf_counter()
-    for seed in range(seeds):
-        for row in experiments:
-            path = path_of(results, row, size, seed)
-            if path.exists():
-                say(f"{row.name} {size} {seed}: there already")
-                continue
-            left = None
-            if time_limit is not None:
-                left = time_limit - (time.perf_counter() - start)
-                if left <= 0:
-                    return False
-            try:
-                result = measure(row, size, seed, folder, device, progress, left)
-            except TimeoutError:
-                say(f"{row.name} {size} {seed}: not finished; call again to go on")
+    runs_of_all = [(seed, row) for seed in range(seeds) for row in experiments]
+    for seed, row in runs_of_all[ranks.rank :: ranks.size]:
+        path = path_of(results, row, size, seed)
+        if path.exists():
+            say(f"{row.name} {size} {seed}: there already")
+            continue
+        left = None
+        if time_limit is not None:
+            left = time_limit - (time.perf_counter() - start)
+            if left <= 0:
                 return False
-            path.parent.mkdir(parents=True, exist_ok=True)
-            runs.write(path, json.dumps(result) + "\n")
-            figure = result["test"][row.measure]
-            say(f"{row.name} {size} {seed}: {row.measure} {show(row, [figure])}")
+        try:
+            result = measure(row, size, seed, folder, machine, progress, left)
+        except TimeoutError:
+            say(f"{row.name} {size} {seed}: not finished; call again to go on")
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        runs.write(path, json.dumps(result) + "\n")
+        figure = result["test"][row.measure]
+        say(f"{row.name} {size} {seed}: {row.measure} {show(row, [figure])}")
     return True
 
 
@@ -87,7 +91,7 @@ def measure(
     size: str,
     seed: int,
     folder: Path,
-    device: str,
+    machine: runs.Machine,
     progress: bool = False,
     time_limit: float | None = None,
 ) -> dict[str, Any]:
@@ -95,7 +99,8 @@ def measure(
 
     Returns:
         Names, figures of the valid and the test split (`evaluation.evaluate`), steps,
-        wall seconds of the training, device, versions, commit, and the whole recipe.
+        wall seconds of the training, device, precision, versions, commit, and the whole
+        recipe.
     """
     recipe, commit = row.recipe(size, seed), _commit()  # as it is at the start
     report = runs.train(
@@ -103,7 +108,7 @@ def measure(
         recipe.dataset(),
         folder / row.name / f"{size}-{seed}",
         resume=True,
-        device=device,
+        machine=machine,
         progress=progress,
         time_limit=time_limit,
     )
@@ -116,7 +121,8 @@ def measure(
         "test": report["test"],
         "steps": report["steps"],
         "seconds": report["seconds"],
-        "device": _device(device),
+        "device": _device(machine.device),
+        "precision": report["precision"],
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": torch.__version__,

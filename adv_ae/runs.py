@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from adv_ae.evaluation import evaluate
 from adv_ae.game import Game
 from adv_ae.networks.conv import Decoder
 from adv_ae.pictures import pictures, samples, save_picture
+from adv_ae.ranks import present
 from adv_ae.recipes import METHODS, Recipe
 from adv_ae.training import (
     CheckpointError,
@@ -40,6 +42,26 @@ from adv_ae.training import (
 
 class RunError(Exception):
     """A run folder that is in the way, not there, or another run's."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """On what a recipe is computed, and how; see `training.fit`.
+
+    Attributes:
+        device: where.
+        precision: of products; None: torch's present setting.
+        capture: whether steps are replayed as a CUDA graph; None: where they can be.
+        compile: whether networks go through `torch.compile`.
+    """
+
+    device: str = "cpu"
+    precision: str | None = None
+    capture: bool | None = None
+    compile: bool = False
+
+
+CPU = Machine()
 
 
 # ---------------------------------------------------------------- the recipe on disk
@@ -98,11 +120,13 @@ def train(
     folder: str | Path,
     *,
     resume: bool = False,
-    device: str = "cpu",
+    machine: Machine = CPU,
     progress: bool = False,
     time_limit: float | None = None,
 ) -> dict[str, Any]:
     """Train a recipe into a folder; killed and resumed, it ends the same.
+
+    Of several ranks (see `adv_ae.ranks`) all train, and the first one has the folder.
 
     Args:
         recipe: what to train.
@@ -110,7 +134,7 @@ def train(
         folder: new or empty, or with `resume` that of the same run.
         resume: go on where the run in the folder stands; one that is finished is left
             as it is.
-        device: where to train.
+        machine: where to train, and how exactly.
         progress: show a bar.
         time_limit: seconds after which the training stops, to be resumed.
 
@@ -121,18 +145,21 @@ def train(
         RunError: the folder is in the way, or is another run's.
         TrainingError: a loss is no longer finite.
         TimeoutError: the time limit was reached.
+        RankLost: another rank has ended.
     """
-    folder = Path(folder)
-    _claim(recipe, folder, resume)
-    if (folder / "metrics.json").exists():
-        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-        return json.loads((folder / "metrics.json").read_text())
+    folder, ranks = Path(folder), present()
+    finished = ranks.by_first(lambda: _claim(recipe, folder, resume))
+    if finished:
+        return finished
     start = time.perf_counter()
     torch.manual_seed(recipe.seed)
     game = recipe.game()
     _begin_at_mean(game, dataset)
-    game.to(device)
+    game.to(machine.device)
     options: dict[str, Any] = {
+        "precision": machine.precision,
+        "capture": machine.capture,
+        "compile": machine.compile,
         "steps": recipe.steps,
         "seed": recipe.seed,
         "progress": progress,
@@ -154,7 +181,7 @@ def train(
         )
     streams = recipe.streams(dataset.train)
     left = None if time_limit is None else time_limit - time.perf_counter() + start
-    history = histories[recipe.method] = fit(
+    histories[recipe.method] = fit(
         game,
         streams,
         recipe.optimizers(game),
@@ -164,6 +191,21 @@ def train(
         time_limit=left,
         **options,
     )
+    return ranks.by_first(
+        lambda: _finish(recipe, dataset, folder, game, histories, machine)
+    )
+
+
+def _finish(
+    recipe: Recipe,
+    dataset: Dataset,
+    folder: Path,
+    game: Any,
+    histories: dict[str, History],
+    machine: Machine,
+) -> dict[str, Any]:
+    """Fill the folder of a run that has ended; the content of `metrics.json`."""
+    history = histories[recipe.method]
     save_weights(game, folder / "weights.safetensors")
     _write_losses(history, folder / "losses.csv")
     for name, picture in pictures(recipe, game, dataset, histories).items():
@@ -172,7 +214,9 @@ def train(
         "steps": history.steps,
         "steps_per_second": round(history.steps_per_second, 1),
         "seconds": round(sum(h.total_seconds for h in histories.values()), 3),
-        "device": device,
+        "device": machine.device,
+        "precision": machine.precision or torch.get_float32_matmul_precision(),
+        "ranks": present().size,
         "torch": torch.__version__,
         "valid": evaluate(game, dataset, "valid"),
         "test": evaluate(game, dataset, "test"),
@@ -190,12 +234,12 @@ def _begin_at_mean(game: Any, dataset: Dataset) -> None:
         net.set_output_bias(as_float(dataset.train.x[:500]).mean(0))
 
 
-def _claim(recipe: Recipe, folder: Path, resume: bool) -> None:
-    """Make the folder this run's, or raise."""
+def _claim(recipe: Recipe, folder: Path, resume: bool) -> dict[str, Any] | None:
+    """Make the folder this run's, or raise; the metrics of a run that is finished."""
     if not folder.exists() or not any(folder.iterdir()):
         folder.mkdir(parents=True, exist_ok=True)
         _save_recipe(recipe, folder)
-        return
+        return None
     if not resume:
         raise RunError(
             f"{folder} is there already and is not overwritten: give another --out, or "
@@ -208,6 +252,10 @@ def _claim(recipe: Recipe, folder: Path, resume: bool) -> None:
                 f"the run in {folder} has {key} = {there[key]}, not {wanted[key]}; "
                 "resume it with the same options, or give another --out."
             )
+    if not (folder / "metrics.json").exists():
+        return None
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    return json.loads((folder / "metrics.json").read_text())
 
 
 def _write_losses(history: History, path: Path) -> None:
@@ -248,6 +296,7 @@ def measure(folder: str | Path, split: str, device: str = "cpu") -> dict[str, fl
 
 __all__ = [
     "CheckpointError",
+    "Machine",
     "RunError",
     "evaluate",
     "load",

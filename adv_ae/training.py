@@ -22,6 +22,7 @@ from adv_ae.checkpoints import (
 )
 from adv_ae.game import Game, Turn
 from adv_ae.precision import at_precision, compiled
+from adv_ae.ranks import Meetings, RankLost, Ranks, present
 
 __all__ = [
     "Batches",
@@ -194,6 +195,9 @@ def fit(
     steps. A run that is killed at any moment and resumed ends, on a CPU, bit for bit
     where it would have ended without.
 
+    Between processes that torchrun started and `ranks.joined` has brought together each
+    batch is shared out; see `adv_ae.ranks`. All of them begin with rank 0's weights.
+
     Args:
         game: what is played.
         data: one tensor, a tuple of aligned tensors, or a list of such streams; see
@@ -207,7 +211,8 @@ def fit(
         schedules: {player: factor of its learning rate at a step, counted from 0}.
             The rates themselves are put back at the end.
         callbacks: called as `callback(game, step, losses)` after every step, counted
-            from 1; the losses are on the device: reading one waits for it.
+            from 1; the losses are on the device: reading one waits for it. Every rank
+            calls its own, with its own losses.
         progress: show a bar with losses and steps a second.
         checkpoint: folder for checkpoints, written every `every` steps and at the
             end; the last two are kept. None: none.
@@ -232,8 +237,10 @@ def fit(
         WiringError: as in `step`, or a player that does not play.
         ValueError: data that cannot be batched, or a schedule for nobody.
         KeyboardInterrupt: Ctrl-C, after the step at hand and a checkpoint; pressed
-            twice it stops at once.
+            twice it stops at once. Ranks take SIGTERM for it, too, and stop together,
+            within about a second.
         TimeoutError: `time_limit`, after the step at hand and a checkpoint.
+        RankLost: another rank has ended; names the step and the last good checkpoint.
     """
     if device is not None:
         game.to(device)
@@ -242,20 +249,25 @@ def fit(
     optimizers = adam(game) if optimizers is None else optimizers
     if schedules and not set(schedules) <= set(game.players):
         raise ValueError(f"schedules for {sorted(schedules)}, not all of them players.")
-    batches = Batches(
-        data, batch_size, game.weights(next(iter(game.players)))[0].device
+    ranks = present()
+    home = game.weights(next(iter(game.players)))[0].device
+    batches = Batches(data, batch_size, home, ranks)
+    run = Run(
+        game, optimizers, batches, steps, checkpoint, resume, seed, ranks, precision
     )
-    run = Run(game, optimizers, batches, steps, checkpoint, resume, seed)
     start, i = time.perf_counter(), run.load()
     first, stops = i, [steps, LOOK, *([every] if checkpoint else [])]
+    meetings, speaks = Meetings(ranks, i, steps, LOOK), progress and ranks.rank == 0
     kind = Steps if callbacks else _kind(capture, batches.device, optimizers)
     with (
+        _told_where(run),
+        ranks.averaging(optimizers),
         at_precision(game, precision),
         compiled(game, compile),
         _training(game),
         contextlib.closing(kind(game, optimizers, batches, schedules or {})) as playing,
-        _deferred_interrupt() as interrupted,
-        tqdm(total=steps, initial=first, disable=not progress, unit="step") as bar,
+        _deferred_interrupt(ranks) as asked,
+        tqdm(total=steps, initial=first, disable=not speaks, unit="step") as bar,
     ):
         while i < steps:
             losses = playing.play(i, min(stop - i % stop for stop in stops))
@@ -267,16 +279,19 @@ def fit(
             if i % LOOK == 0 or i == steps:
                 run.look(i)
                 bar.update(i - bar.n)
-                if progress:
-                    bar.set_postfix({k: f"{float(v):.4g}" for k, v in report.items()})
+                if speaks:
+                    means = zip(run.players, run.log[i - 1].tolist(), strict=True)
+                    bar.set_postfix({k: f"{v:.4g}" for k, v in means})
             seconds, last = time.perf_counter() - start, i == steps
-            late = time_limit is not None and seconds > time_limit and not last
+            over = time_limit is not None and seconds > time_limit and not last
+            interrupted, late = meetings.agree(i, bool(asked), over)
             if checkpoint and (i % every == 0 or last or late or interrupted):
                 run.save(i, seconds)
             if interrupted:
                 raise KeyboardInterrupt
             if late:
                 raise TimeoutError(f"the time limit was reached at step {i}.")
+        ranks.agree(game)  # on running statistics, too
     log = run.log.cpu().numpy()
     named = {k: log[:, j] for j, k in enumerate(run.players)}
     seconds = time.perf_counter() - start
@@ -309,25 +324,45 @@ def _training(game: Game) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _deferred_interrupt() -> Iterator[list[bool]]:
+def _told_where(run: Run) -> Iterator[None]:
+    """A lost rank is reported with the step, and with what to do."""
+    try:
+        yield
+    except RankLost as lost:
+        raise RankLost(
+            f"a rank is gone at step {run.played + 1} ({lost}); {run.last_good()}. "
+            "Called again with resume=True, on the command line with --resume, the run "
+            "goes on from there."
+        ) from lost
+
+
+@contextlib.contextmanager
+def _deferred_interrupt(ranks: Ranks) -> Iterator[list[bool]]:
     """Ctrl-C fills the list instead of stopping in the middle of a step; the second
     one stops there.
+
+    Ranks take SIGTERM for it, by which torchrun and machines that are taken away end a
+    process; and none stops in the middle: torchrun passes Ctrl-C on, so that they get
+    it twice.
     """
     asked: list[bool] = []
-    before = signal.getsignal(signal.SIGINT)
-    if (
-        threading.current_thread() is not threading.main_thread()  # it gets no signals
-        or before is not signal.default_int_handler  # ignored, or somebody else's
-    ):
-        yield asked
-        return
+    usual: dict = {signal.SIGINT: signal.default_int_handler}
+    if ranks.size > 1:
+        usual[signal.SIGTERM] = signal.SIG_DFL
+    if threading.current_thread() is not threading.main_thread():
+        usual = {}  # it gets no signals
+    # one that is ignored, or somebody else's, stays so
+    usual = {s: h for s, h in usual.items() if signal.getsignal(s) == h}
 
-    def ask(*_: object) -> None:
+    def ask(number: int, _: object) -> None:
         asked.append(True)
-        signal.signal(signal.SIGINT, before)
+        if ranks.size == 1:
+            signal.signal(number, usual[number])
 
-    signal.signal(signal.SIGINT, ask)
+    for number in usual:
+        signal.signal(number, ask)
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, before in usual.items():
+            signal.signal(number, before)

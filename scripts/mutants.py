@@ -24,18 +24,23 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "book" / "_static" / "mutants.csv"
 COLUMNS = ["mutant", "where", "what is broken", "test", "notebook"]
-SKIP = shutil.ignore_patterns(".venv", "_build", ".git", ".*_cache", "__pycache__")
+SKIP = shutil.ignore_patterns(".venv*", "_build", ".git", ".*_cache", "__pycache__")
 # What has nothing to do with formulas, and takes long.
 SLOW = (
+    "benchmarks",
+    "capture",
     "cli",
     "data",
     "explore",
     "form",
     "install",
     "mutants",
+    "precision",
+    "ranks",
     "recipes",
     "resume",
     "site",
+    "streamed",
 )
 
 

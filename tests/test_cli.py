@@ -79,6 +79,20 @@ def test_rates_fall_over_the_second_half_unless_told_otherwise(aae, tmp_path):
     assert equal == [True] * 8 + [False] * 4  # the 8th step is the first slower one
 
 
+def test_precision_is_of_the_run_and_is_recorded(aae, tmp_path):
+    """It changes the losses a little, and `metrics.json` says what it was."""
+    argv = ("train", "aae", "--precision", "bfloat16", "--no-capture", *SMALL)
+    assert run(*argv, "--out", tmp_path / "run") == 0
+    assert torch.get_float32_matmul_precision() == "highest"
+    told, losses = [], []
+    for folder in (aae, tmp_path / "run"):
+        told.append(json.loads((folder / "metrics.json").read_text())["precision"])
+        losses.append(np.loadtxt(folder / "losses.csv", delimiter=",", skiprows=1))
+    assert told == ["highest", "bfloat16"]
+    assert not np.array_equal(*losses)
+    np.testing.assert_allclose(*losses, rtol=0.02)
+
+
 def test_the_figures_are_what_they_say(aae):
     report = json.loads((aae / "metrics.json").read_text())
     _, game = runs.load(aae)
@@ -216,6 +230,7 @@ def test_list_names_methods_and_data_sets_with_their_papers(capsys):
         (["train", "aae", "--lr", "Q=1e-3"], "The players are reconstruction, D, G"),
         (["train", "aae", "--hidden", "8,x"], "'x' is not a whole number"),
         (["train", "aae", "--device", "abacus"], "--device abacus cannot be used"),
+        (["train", "aae", "--precision", "hihg"], "did you mean 'high'?"),
         (["train", "aae", "--batch-size", "5000"], "1..1100"),
         (["train", "aae", "--stepz", "1"], "unrecognized arguments: --stepz"),
         (["evaluate", "nowhere"], "no run folder"),

@@ -21,6 +21,7 @@ from adv_ae import (
     runs,
 )
 from adv_ae.recipes import EXPERIMENTS, METHODS, SIZES, Recipe, RecipeError, recipe
+from adv_ae.runs import CPU
 
 
 @pytest.fixture(autouse=True)
@@ -312,7 +313,7 @@ def test_reproduce_stops_in_time_and_goes_on(tmp_path, monkeypatch, capsys):
     assert "goes on from here" in capsys.readouterr().out
     with pytest.raises(TimeoutError, match="at step 1"):
         results.measure(
-            EXPERIMENTS[row], "small", 0, tmp_path / "runs", "cpu", time_limit=1e-9
+            EXPERIMENTS[row], "small", 0, tmp_path / "runs", CPU, time_limit=1e-9
         )
     (state,) = (tmp_path / "runs").rglob("manifest.json")
     stopped = json.loads(state.read_text())

@@ -21,6 +21,7 @@ from adv_ae.networks import MLP, Discriminator
 from adv_ae.priors import Normal
 torch.set_num_threads(1)
 folder = sys.argv[1]
+torch.optim.Adam([torch.zeros(1)])  # imports what it needs, once for all
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)

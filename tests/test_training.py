@@ -178,6 +178,7 @@ def test_a_finished_run_resumes_to_itself_and_is_not_overwritten(tmp_path):
         ("batch_size", {"batch_size": 5}),
         ("data", {"data": DATA + 1}),
         ("seed", {"seed": 1}),
+        ("precision", {"precision": "highest"}),
         ("game", {"game": Mean}),
         ("beyond", {"steps": 10}),
     ],
