@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: book serve test notebooks mutants lint clean help
+.PHONY: book serve test notebooks mutants bench lint clean help
 
 # One thread: the networks of the small size run slower on two, and drift more between machines.
 export OMP_NUM_THREADS ?= 1
@@ -57,6 +57,20 @@ notebooks: $(READY)  ## execute all notebooks and store their outputs, or one: N
 
 mutants: $(READY)  ## break lines on purpose, and see that tests and notebooks notice (15 minutes)
 	@$(BIN)/python scripts/mutants.py $(ARGS)
+
+# pythae has an environment of its own, which takes torch and all else from .venv, so that
+# every contender runs on the same build. `--quick` asks for neither.
+BENCH := .venv-bench/.ready
+$(BENCH): benchmarks/requirements.txt $(READY)
+	@$(BIN)/python -m venv --clear .venv-bench
+	@$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > \
+	    "$$(.venv-bench/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/venv.pth"
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	    -r benchmarks/requirements.txt
+	@touch $@
+
+bench: $(READY) $(if $(findstring --quick,$(ARGS)),,$(BENCH))  ## time the steps side by side, write the page "Speed" (25 minutes; ARGS=--quick: 2)
+	@$(BIN)/python -m benchmarks.run $(ARGS)
 
 lint: $(READY)  ## ruff, ruff format and mypy
 	@$(BIN)/ruff check .

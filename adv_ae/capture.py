@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from adv_ae.batches import Batches
+from adv_ae.checkpoints import noise, set_noise
 from adv_ae.game import Game, WiringError, step
 
 Optimizers = Mapping[str, torch.optim.Optimizer]
 STRIDE = 10  # steps a replay
 WARM = 3  # steps played before the capture: they make what optimizers remember
+SAME = 1e-3  # of losses: how far a replay may be from what it repeats
 
 
 class Steps:
@@ -87,7 +89,12 @@ class CapturedSteps(Steps):
     The first `WARM` steps are played one by one, and count: nothing has to be undone,
     and the run is the one that it would have been. What differs between two replays
     lies in tensors that the graph reads: the rows of the batches, and the learning
-    rates. Where that fails the run goes on in Python, with one warning.
+    rates.
+
+    The first replay is compared with the same steps played from Python: a number of
+    Python's in `play`, such as a count, would be frozen in the graph. Where the losses
+    are others, or nothing can be captured, the run goes on from Python, with one
+    warning.
 
     Args:
         game: what is played.
@@ -119,6 +126,7 @@ class CapturedSteps(Steps):
         if self.replay is None:
             self._lay_out(fed, rates)
             self.replay = self._captured()
+            return self.losses
         for held, new in zip(self.fed, fed, strict=True):
             for a, b in zip(held, new, strict=True):
                 a.copy_(b, non_blocking=True)
@@ -127,7 +135,7 @@ class CapturedSteps(Steps):
         return self.losses
 
     def close(self) -> None:
-        super().close()
+        """Put the rates and switches back."""
         for group, given in zip(self.groups, self.given, strict=True):
             group.update(given)
 
@@ -140,16 +148,49 @@ class CapturedSteps(Steps):
         )
 
     def _captured(self) -> Callable[[], object]:
-        """What plays the steps again, from Python if it must."""
+        """Play the steps; what plays them again, from Python if it must."""
+        before = self._content()
+        self._play()
+        after, told = self._content(), self.losses.clone()
+        self._restore(before)
         try:
-            return cuda_graph(self._play)
+            replay = cuda_graph(self._play)
+            replay()
         except RuntimeError as error:
-            warnings.warn(
-                "the steps cannot be captured as a graph, and are played from Python: "
-                f"{error}",
-                stacklevel=4,
+            why = f"they cannot be captured as a graph: {error}"
+        else:
+            if torch.allclose(self.losses, told, SAME, SAME, equal_nan=True):
+                return replay
+            why = (
+                "their replay has other losses. If `play` keeps a number of Python's, "
+                "such as a count of steps, keep it in a buffer."
             )
-            return self._play
+        warnings.warn(f"steps are played from Python: {why}", stacklevel=4)
+        self._restore(after)
+        self.losses.copy_(told)
+        return self._play
+
+    def _content(self) -> tuple[list[Tensor], dict]:
+        """All that steps change, as it is now."""
+        return [t.clone() for t in self._changing()], noise(self.batches.device)
+
+    @torch.no_grad()
+    def _restore(self, content: tuple[list[Tensor], dict]) -> None:
+        tensors, states = content
+        for t, was in zip(self._changing(), tensors, strict=True):
+            t.copy_(was)
+        set_noise(states, self.batches.device)
+
+    def _changing(self) -> list[Tensor]:
+        """Weights, buffers, and what optimizers remember, at their places."""
+        remembered = [
+            kept
+            for optimizer in self.optimizers.values()
+            for state in optimizer.state.values()
+            for kept in state.values()
+            if isinstance(kept, Tensor)
+        ]
+        return [*self.game.parameters(), *self.game.buffers(), *remembered]
 
     def _play(self) -> None:
         """What is captured: from rows and rates to losses."""

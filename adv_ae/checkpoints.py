@@ -164,7 +164,7 @@ class Run:
             "optimizers": {k: o.state_dict() for k, o in self.optimizers.items()},
             "batches": self.batches.state_dict(),
             "log": self.log[:step].cpu(),
-            "noise": self.ranks.gather(_noise(self.log.device)),
+            "noise": self.ranks.gather(noise(self.log.device)),
         }
 
     def _saved(self) -> list[Path]:
@@ -190,12 +190,12 @@ class Run:
         self._take_noise(found["noise"])
         return self.played
 
-    def _take_noise(self, noise: list[dict]) -> None:
+    def _take_noise(self, states: list[dict]) -> None:
         """Each rank its own; ranks that have none, or all above the first where their
         number is another, get new noise."""
-        as_many = len(noise) == self.ranks.size
+        as_many = len(states) == self.ranks.size
         if as_many or self.ranks.rank == 0:
-            _set_noise(noise[self.ranks.rank], self.log.device)
+            set_noise(states[self.ranks.rank], self.log.device)
         if not as_many:
             self.ranks.spread_noise()
 
@@ -242,17 +242,18 @@ class Run:
         return kept | {k: manifest[k] for k in ("step", "seconds")} | {"path": path}
 
 
-def _noise(device: torch.device) -> dict[str, Tensor | None]:
+def noise(device: torch.device) -> dict[str, Tensor | None]:
     """States of the generators that a run on this device draws from."""
     cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
     return {"cpu": torch.get_rng_state(), "cuda": cuda}
 
 
-def _set_noise(noise: dict[str, Tensor | None], device: torch.device) -> None:
-    assert noise["cpu"] is not None
-    torch.set_rng_state(noise["cpu"])
-    if noise["cuda"] is not None and device.type == "cuda":
-        torch.cuda.set_rng_state(noise["cuda"], device)
+def set_noise(states: dict[str, Tensor | None], device: torch.device) -> None:
+    """Let them go on from these states of `noise`."""
+    assert states["cpu"] is not None
+    torch.set_rng_state(states["cpu"])
+    if states["cuda"] is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)
 
 
 def _digest(t: Tensor) -> str:

@@ -127,7 +127,7 @@ def _attempt(plain: Callable) -> Callable:
                 return forward(*given)
         except Exception as error:  # a compiler fails in many ways
             forward = plain
-            name = plain.__qualname__
+            name = getattr(plain, "__qualname__", plain)
             warnings.warn(f"{name} is not compiled: {error}", stacklevel=2)
         return plain(*given)
 

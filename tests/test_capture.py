@@ -163,11 +163,51 @@ def test_a_step_that_waits_is_played_from_python_and_says_so(taped):
         game = GAMES["Autoencoder"]()
         game.__class__ = Peeking
         if captured:
-            with pytest.warns(UserWarning, match="cannot be captured.*_local_scalar"):
+            with pytest.warns(UserWarning, match="they cannot.*_local_scalar"):
                 found.append((game, None, run(game, None, True)))
         else:
             found.append((game, None, run(game, None, False)))
     assert_equal_runs(*found)
+
+
+class Counted(games.Autoencoder):
+    """Its loss has a weight that falls with a count of Python's."""
+
+    count = 0
+
+    def play(self, x):
+        self.count += 1
+        (turn,) = super().play(x)
+        yield {"qp": turn["qp"] / self.count}
+
+
+class CountedInBuffer(games.Autoencoder):
+    """The same, as it should be."""
+
+    def play(self, x):
+        self.count += 1
+        (turn,) = super().play(x)
+        yield {"qp": turn["qp"] / self.count}
+
+
+def test_a_number_of_pythons_in_play_is_noticed(taped):
+    found = []
+    for kind in (Counted, CountedInBuffer):
+        torch.manual_seed(0)
+        game = GAMES["Autoencoder"]()
+        game.__class__ = kind
+        if kind is Counted:
+            with pytest.warns(UserWarning, match="their replay has other losses"):
+                found.append(run(game, adam(game), True)["qp"])
+        else:
+            game.register_buffer("count", torch.zeros(()))
+            found.append(run(game, adam(game), True)["qp"])
+            assert game.count == 43
+    assert taped == [1, 1]
+    # Nothing was lost by the trial; its ten counts are the only trace that it leaves.
+    torch.testing.assert_close(*(torch.tensor(log[:13]) for log in found))
+    ratio = torch.tensor(found[1] / found[0])[13:]
+    torch.testing.assert_close(ratio[0].item(), 24 / 14, rtol=1e-4, atol=0)
 
 
 def test_without_a_cuda_device_the_run_goes_on_and_says_so():
