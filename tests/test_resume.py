@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 # what one start costs. A run is killed at its n-th step, or at the n-th call of a
 # function of the operating system, by which checkpoints are written.
 SCRIPT = """
-import json, os, random, signal, sys, torch
+import json, os, random, signal, sys, time, torch
 from adv_ae import capture, checkpoints, games, training
 from adv_ae.conditionals import Bernoulli, Gaussian
 from adv_ae.networks import MLP, Discriminator
@@ -65,9 +65,11 @@ def forked(*args):
             os._exit(status)
     return os.waitpid(child, 0)[1]
 
+start = time.perf_counter()
 report = {"whole": forked("whole")}
-moments = random.Random(0)
-report["random"] = [forked("random", moments.uniform(0.02, 0.3)) for _ in range(6)]
+taken, moments = time.perf_counter() - start, random.Random(0)
+moments = [taken * moments.uniform(0.05, 0.6) for _ in range(6)]
+report["random"] = [forked("random", moment) for moment in moments]
 report["random"].append(forked("random"))
 SPOTS = {
     "fsync": (os, "fsync"), "replace": (os, "replace"), "rmtree": (os, "rmdir"),
