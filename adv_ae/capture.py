@@ -6,6 +6,7 @@ time for Python to ask for the next one. A graph asks for all of them at once.
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -103,19 +104,13 @@ class CapturedSteps(Steps):
         schedules: as in `Steps`.
     """
 
-    def __init__(
-        self,
-        game: Game,
-        optimizers: Optimizers,
-        batches: Batches,
-        schedules: Mapping[str, Callable[[int], float]],
-    ):
-        super().__init__(game, optimizers, batches, schedules)
+    def __init__(self, *given: Any):
+        super().__init__(*given)
         self.warm = 0
         self.replay: Callable[[], object] | None = None
         self.given = [{k: g[k] for k in SWITCHES if k in g} for g in self.groups]
-        for optimizer in optimizers.values():
-            _keep_in_tensors(optimizer, batches.device)
+        for optimizer in self.optimizers.values():
+            _keep_in_tensors(optimizer, self.batches.device)
 
     def play(self, i: int, most: int) -> Tensor:
         if most < STRIDE or self.warm < WARM:

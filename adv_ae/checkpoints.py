@@ -209,11 +209,15 @@ class Run:
             )
         for path in reversed(saved):
             try:
-                return self._read(path)
+                found = self._read(path)
             except _DAMAGED as error:
                 warnings.warn(
                     f"{path} is damaged ({error}); trying the one before.", stacklevel=2
                 )
+                continue
+            for old in saved[: max(saved.index(path) - 1, 0)]:  # a kill left them
+                shutil.rmtree(old)
+            return found
         if saved:
             raise CheckpointError(
                 f"no checkpoint in {self.folder} can be read; remove the folder to "

@@ -536,6 +536,14 @@ MUTANTS = [
         "batch norm after the nonlinearity",
         ("10",),
     ),
+    Mutant(
+        "schedule-sign",
+        "capture.py",
+        "return [r * f(i) for r, f",
+        "return [-r * f(i) for r, f",
+        "sign of scheduled learning rates flipped",
+        ("05", "06"),
+    ),
 ]
 
 

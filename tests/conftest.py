@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import signal
 from pathlib import Path
 
 import matplotlib
@@ -12,6 +13,8 @@ import torch
 BOOK = Path(__file__).resolve().parent.parent / "book"
 
 matplotlib.use("Agg")
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as behind `make test &`
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

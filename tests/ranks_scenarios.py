@@ -219,8 +219,6 @@ def meeting_point():
 
 def main(folder):
     torch.set_num_threads(1)
-    # A shell's background processes are born with Ctrl-C ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     trained(None, steps=1)  # imports what optimizers need, once
     for name, calls in SCENARIOS.items():
         place = folder / name

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from streams import play, same
 
 from adv_ae import games
 from adv_ae.batches import Batches
@@ -16,7 +17,7 @@ from adv_ae.conditionals import Bernoulli, Deterministic
 from adv_ae.data import DataError, Images, image_folder
 from adv_ae.networks import MLP, Discriminator
 from adv_ae.priors import Normal
-from adv_ae.training import CheckpointError, fit
+from adv_ae.training import CheckpointError
 
 N, SIDE = 23, 4
 
@@ -227,26 +228,14 @@ def aae(seed=0):
     return games.AAE(q, p, Normal(2), Discriminator(2, 8))
 
 
-def played(data, steps=13, **options):
-    game = aae()
-    history = fit(game, data, steps=steps, batch_size=5, seed=1, **options)
-    return game.state_dict(), history["G"]
-
-
-def same(one, other):
-    return one.keys() == other.keys() and all(
-        torch.equal(one[k], other[k]) for k in one
-    )
-
-
 def test_fit_ends_with_the_weights_of_a_resident_tensor(images):
-    weights, losses = played(images)
-    expected, their_losses = played(flat(chance()))
+    weights, losses = play(aae(), images)
+    expected, their_losses = play(aae(), flat(chance()))
     assert same(weights, expected) and np.array_equal(losses, their_losses)
 
 
 def test_a_resumed_run_ends_bit_for_bit_the_same(images, tmp_path):
-    weights, losses = played(images)
+    weights, losses = play(aae(), images)
     options = {"checkpoint": tmp_path / "run", "resume": True, "every": 3}
 
     def stop(game, step, report):
@@ -254,15 +243,15 @@ def test_a_resumed_run_ends_bit_for_bit_the_same(images, tmp_path):
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        played(images, callbacks=[stop], **options)
+        play(aae(), images, callbacks=[stop], **options)
     again = Images(images.files, SIDE)
-    resumed, their_losses = played(again, **options)
+    resumed, their_losses = play(aae(), again, **options)
     assert same(weights, resumed) and np.array_equal(losses, their_losses)
 
 
 @pytest.mark.parametrize("what", ["size", "crop", "order", "name", "bytes"])
 def test_a_run_on_other_images_is_not_resumed(images, folder, tmp_path, what):
-    played(images, 2, checkpoint=tmp_path / "run")
+    play(aae(), images, 2, checkpoint=tmp_path / "run")
     files, size, crop = list(images.files), SIDE, None
     if what == "size":
         size = 2 * SIDE
@@ -275,7 +264,13 @@ def test_a_run_on_other_images_is_not_resumed(images, folder, tmp_path, what):
     if what == "bytes":
         Image.new("RGB", (SIDE, SIDE)).save(files[3])
     with pytest.raises(CheckpointError, match="its data differs"):
-        played(Images(files, size, crop), 3, checkpoint=tmp_path / "run", resume=True)
+        play(
+            aae(),
+            Images(files, size, crop),
+            3,
+            checkpoint=tmp_path / "run",
+            resume=True,
+        )
 
 
 def test_a_folder_may_move(folder, tmp_path):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from streams import play, same
 from torch.utils.data import Dataset, IterableDataset, Subset, TensorDataset
 
 from adv_ae import games
@@ -182,18 +183,6 @@ def aae(seed=0):
     return games.AAE(q, p, Normal(2), Discriminator(2, 8))
 
 
-def played(data, steps=13, **options):
-    game = aae()
-    history = fit(game, data, steps=steps, batch_size=5, seed=1, **options)
-    return game.state_dict(), history["G"]
-
-
-def same(one, other):
-    return one.keys() == other.keys() and all(
-        torch.equal(one[k], other[k]) for k in one
-    )
-
-
 SOURCES = {
     "npy": lambda folder, x: saved(folder / "x.npy", x),
     "bare": lambda folder, x: saved(folder / "x.bin", x),
@@ -204,15 +193,15 @@ SOURCES = {
 @pytest.mark.parametrize("kind", SOURCES)
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_fit_ends_with_the_weights_of_a_resident_tensor(tmp_path, kind, dtype):
-    weights, losses = played(SOURCES[kind](tmp_path, chance(dtype)))
-    expected, their_losses = played(flat(chance(dtype)))
+    weights, losses = play(aae(), SOURCES[kind](tmp_path, chance(dtype)))
+    expected, their_losses = play(aae(), flat(chance(dtype)))
     assert same(weights, expected) and np.array_equal(losses, their_losses)
 
 
 @pytest.mark.parametrize("kind", SOURCES)
 def test_a_resumed_run_ends_bit_for_bit_the_same(tmp_path, kind):
     source = SOURCES[kind](tmp_path, chance())
-    weights, losses = played(source)
+    weights, losses = play(aae(), source)
     options = {"checkpoint": tmp_path / "run", "resume": True, "every": 3}
 
     def stop(game, step, report):
@@ -220,9 +209,9 @@ def test_a_resumed_run_ends_bit_for_bit_the_same(tmp_path, kind):
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        played(source, callbacks=[stop], **options)
+        play(aae(), source, callbacks=[stop], **options)
     again = SOURCES[kind](tmp_path, chance())  # the file is written anew, too
-    resumed, their_losses = played(again, **options)
+    resumed, their_losses = play(aae(), again, **options)
     assert same(weights, resumed) and np.array_equal(losses, their_losses)
 
 
@@ -324,14 +313,14 @@ def test_a_fingerprint_tells_other_data(tmp_path, kind, how):
 
 def test_a_run_on_other_data_is_not_resumed(tmp_path):
     options = {"checkpoint": tmp_path / "run", "resume": True}
-    played(saved(tmp_path / "x.npy", chance()), 2, **options)
+    play(aae(), saved(tmp_path / "x.npy", chance()), 2, **options)
     for how in ("a row in between", "one row fewer", "order"):
         other = saved(tmp_path / "other.npy", changed(chance(), how))
         with pytest.raises(CheckpointError, match="its data differs"):
-            played(other, 3, **options)
+            play(aae(), other, 3, **options)
     moved = (tmp_path / "x.npy").rename(tmp_path / "moved.npy")
-    played(array_file(moved), 3, **options)
-    played(saved(tmp_path / "x.bin", chance()), 4, **options)  # the same numbers
+    play(aae(), array_file(moved), 3, **options)
+    play(aae(), saved(tmp_path / "x.bin", chance()), 4, **options)  # the same numbers
 
 
 def test_zeros_are_told_apart_by_number_type_and_shape(tmp_path):

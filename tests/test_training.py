@@ -240,12 +240,10 @@ def test_ctrl_c_leaves_a_checkpoint_and_the_run_goes_on_from_there(tmp_path):
     whole, game = aae(), aae()
     kw = {"steps": 20, "batch_size": 10, "seed": 0}
     fit(whole, DATA, **kw)
-    before = signal.default_int_handler  # it is ignored behind `make test &`
-    usual = signal.signal(signal.SIGINT, before)
+    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         fit(game, DATA, checkpoint=tmp_path, callbacks=[interrupt], **kw)
     assert signal.getsignal(signal.SIGINT) is before
-    signal.signal(signal.SIGINT, usual)
     assert [p.name for p in tmp_path.iterdir()] == ["step-000000007"]
     game = aae()
     fit(game, DATA, checkpoint=tmp_path, resume=True, **kw)
