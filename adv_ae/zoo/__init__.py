@@ -1,0 +1,1 @@
+"""Small trained models, in the package."""
