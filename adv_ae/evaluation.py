@@ -52,6 +52,12 @@ def evaluate(game: Any, dataset: Dataset, split: str = "test") -> dict[str, floa
         - of a label-informed AAE `component_error`: share of codes that stand in
           another component than their label's.
 
+        - of an IWAE on drawn pixels, of which one draw is judged:
+          `negative_log_likelihood` with 5,000 draws of z and its
+          `likelihood_standard_error` (`metrics.mean_log_likelihood`); of the first 100
+          points the same, `importance_bound`, beside `annealed_bound`, by annealed
+          importance sampling from the prior; `active_units`.
+
         Of encoders and of a GAN's D, where there are labels: `feature_accuracy`, of
         labels by the nearest neighbor in the last hidden layer.
 
@@ -76,6 +82,8 @@ def evaluate(game: Any, dataset: Dataset, split: str = "test") -> dict[str, floa
             result |= _labels_of_codes(game, dataset, split)
     if labelled and _has_features(game):
         result |= _labels_of_features(game, dataset, split)
+    if isinstance(game, games.BinarizedIWAE):
+        result |= _likelihood(game, part)
     if isinstance(game, _CLASSIFIERS) and part.y is not None:
         result |= _heads(game, dataset, split)
     if isinstance(game, games.LabelInformedAAE) and part.y is not None:
@@ -209,6 +217,24 @@ def _labels_of_features(game: Any, dataset: Dataset, split: str) -> dict[str, fl
         n = 1000 if len(known[0]) >= 10_000 else 100
         result["svm_error"] = metrics.svm_error(known, valid, asked, n)  # type: ignore[arg-type]
     return result
+
+
+def _likelihood(game: Any, part: Split) -> dict[str, float]:
+    """Of binary pixels, by importance and by annealing. Lower is better."""
+    torch.manual_seed(0)
+    x = as_float(part.x.to(_device(game))).bernoulli()
+    nats, error = metrics.mean_log_likelihood(game.q, game.p, game.prior, x)
+    some = x[:100]
+    drawn = metrics.importance_log_likelihood(game.q, game.p, game.prior, some)
+    annealed = metrics.annealed_log_likelihood(game.p, game.prior, some)
+    active = metrics.active_units(_blocks(game.encode, game, x)).sum()
+    return {
+        "negative_log_likelihood": -nats,
+        "likelihood_standard_error": error,
+        "importance_bound": -drawn.mean().item(),
+        "annealed_bound": -annealed.mean().item(),
+        "active_units": float(active),
+    }
 
 
 def _modes(game: Any, dataset: Dataset, part: Split) -> dict[str, float]:

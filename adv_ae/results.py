@@ -165,6 +165,8 @@ def _units(measure: str) -> tuple[int, str, int]:
     """Of a measure: factor, unit, digits after the point."""
     if measure.endswith(("error", "accuracy", "kept")):
         return 100, " %", 2
+    if measure == "negative_log_likelihood":
+        return 1, " nats", 2
     return (1, " nats", 1) if measure.endswith("likelihood") else (1, "", 1)
 
 

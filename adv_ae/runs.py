@@ -26,6 +26,7 @@ import torch
 from adv_ae.data import Dataset, as_float
 from adv_ae.evaluation import evaluate
 from adv_ae.game import Game
+from adv_ae.networks import PixelMLP
 from adv_ae.networks.conv import Decoder
 from adv_ae.pictures import pictures, samples, save_picture
 from adv_ae.ranks import present
@@ -227,10 +228,10 @@ def _finish(
 
 
 def _begin_at_mean(game: Any, dataset: Dataset) -> None:
-    """Decoders of ALI's tables begin at the mean of 500 pictures, as in the authors'
-    code."""
+    """Decoders of ALI's tables and of the IWAE begin at the mean of 500 pictures, as in
+    the authors' code."""
     net = getattr(getattr(game, "p", None), "net", None)
-    if isinstance(net, Decoder) and len(dataset.shape) > 1:
+    if isinstance(net, Decoder | PixelMLP) and len(dataset.shape) > 1:
         net.set_output_bias(as_float(dataset.train.x[:500]).mean(0))
 
 

@@ -48,6 +48,7 @@ def adam(
     lr: float | Mapping[str, float] = 1e-3,
     betas: tuple[float, float] = (0.9, 0.999),
     weight_decay: float = 0.0,
+    eps: float = 1e-8,
 ) -> dict[str, torch.optim.Optimizer]:
     """One fused Adam a player, so that each role of a network has moments of its own.
 
@@ -57,11 +58,12 @@ def adam(
         betas: decay rates of the two moments (ALI's printed "beta2 = 1e-3" is an older
             convention and means 0.999 here).
         weight_decay: added to the gradient times the weight.
+        eps: added to the root of the second moment.
     """
     rates = _by_player(game, lr)
     return {
         player: torch.optim.Adam(
-            game.weights(player), rate, betas, weight_decay=weight_decay, fused=True
+            game.weights(player), rate, betas, eps, weight_decay, fused=True
         )
         for player, rate in rates.items()
     }

@@ -103,9 +103,9 @@ MUTANTS = [
     ),
     Mutant(
         "iwae-k",
-        "games/vae.py",
-        "log_w.logsumexp(1) - math.log(self.K)",
-        "log_w.logsumexp(1)",
+        "bounds.py",
+        "log_w.logsumexp(0) - math.log(len(log_w))",
+        "log_w.logsumexp(0)",
         "IWAE adds K weights up instead of averaging them",
         ("02", "03"),
     ),

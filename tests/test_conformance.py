@@ -103,6 +103,7 @@ GAMES = {
     "Autoencoder": lambda: games.Autoencoder(point(), pixels(), Normal(Z)),
     "VAE": lambda: games.VAE(gaussian(), pixels(), Normal(Z)),
     "IWAE": lambda: games.IWAE(gaussian(), pixels(), GaussianRing(), K=3),
+    "BinarizedIWAE": lambda: games.BinarizedIWAE(gaussian(), pixels(), Normal(Z), K=3),
     "GAN": lambda: games.GAN(picture(), Normal(Z), Discriminator(X, H)),
     "SaturatingGAN": lambda: games.SaturatingGAN(
         picture(), Normal(Z), Discriminator(X, H)

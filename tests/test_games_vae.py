@@ -74,16 +74,39 @@ def test_autoencoder_has_no_kl():
     torch.testing.assert_close(game.losses(x)["qp"], want)
 
 
-def test_iwae_is_the_log_of_mean_weights():
-    game, x = make(games.IWAE, K=4), (torch.rand(7, D) > 0.5).double()
-    z, mean, std = same_draw(game, x.repeat_interleave(4, 0))
+@pytest.mark.parametrize("Game", [games.IWAE, games.BinarizedIWAE])
+def test_iwae_is_the_log_of_mean_weights(Game):
+    game, x = make(Game, K=4), (torch.rand(7, D) > 0.5).double()
+    if Game is games.BinarizedIWAE:  # bits are drawn first, and stay what they are
+        torch.manual_seed(3)
+        x.bernoulli()
+        state = torch.get_rng_state()
+    else:
+        state = torch.manual_seed(3).get_state()
+    q = game.q(x)
+    torch.set_rng_state(state)
+    z = q.rsample((4,))
+    torch.manual_seed(3)
     loss = game.losses(x)["qp"].item()
-    probs = game.p(z).mean.detach().numpy()
-    bits, z = x.repeat_interleave(4, 0).numpy().astype(int), z.detach().numpy()
-    log_w = bernoulli.logpmf(bits, probs).sum(1) + norm.logpdf(z).sum(1)
-    log_w -= norm.logpdf(z, mean, std).sum(1)
-    want = -np.log(np.exp(log_w.reshape(7, 4)).mean(1)).mean()
+    mean, std = (v.detach().numpy() for v in (q.base_dist.loc, q.base_dist.scale))
+    probs = game.p(z.flatten(0, 1)).mean.detach().numpy().reshape(4, 7, D)
+    log_w = bernoulli.logpmf(x.numpy().astype(int), probs).sum(2)
+    z = z.detach().numpy()
+    log_w += (norm.logpdf(z) - norm.logpdf(z, mean, std)).sum(2)
+    want = -np.log(np.exp(log_w).mean(0)).mean()
     assert loss == pytest.approx(want, abs=1e-10)
+
+
+def test_pixels_are_drawn_anew_at_every_step():
+    """Grey 1/4 is a bit in a quarter of the draws, and no grey reaches the loss."""
+    game, seen = make(games.BinarizedIWAE, K=1), []
+    game.q.register_forward_hook(lambda q, given, out: seen.append(given[0]))
+    for _ in range(500):
+        game.losses(torch.full((8, D), 0.25, dtype=torch.float64))
+    bits = torch.stack(seen)
+    assert set(bits.unique().tolist()) == {0.0, 1.0}
+    assert abs(bits.mean().item() - 0.25) < 4 * (0.1875 / bits.numel()) ** 0.5
+    assert (bits.std(0) > 0).all()
 
 
 def test_pixels_are_summed_and_examples_averaged():

@@ -55,7 +55,8 @@ def test_every_number_of_a_paper_says_where_it_comes_from(name):
     row = EXPERIMENTS[name]
     silent = {"optimizer", "labels", "heads"}  # with lr, momentum; in the summary
     assert set(row.paper) - silent <= set(row.sources), name
-    author = {"aae": "Makhzani", "ali": "Dumoulin", "bigan": "Donahue"}
+    author = {"iwae": "Burda", "aae": "Makhzani", "ali": "Dumoulin"}
+    author["bigan"] = "Donahue"
     assert row.source.startswith(author[name.split("/")[0]]) and row.summary
 
 
@@ -63,7 +64,11 @@ def test_rows_are_those_of_the_papers_tables():
     reported = {name: row.reported for name, row in EXPERIMENTS.items() if row.reported}
     numbers = {name: float(re.match(r"[\d.]+", r)[0]) for name, r in reported.items()}
     assert numbers == {
+        "iwae/k-1": 86.76,
+        "iwae/k-5": 85.54,
+        "iwae/k-50": 84.78,
         "aae/generative-mnist": 340,
+        "aae/generative-mnist-dropout": 340,
         "aae/semi-supervised-100": 1.90,
         "aae/semi-supervised-1000": 1.60,
         "aae/semi-supervised-all": 0.85,
@@ -79,8 +84,8 @@ def test_rows_are_those_of_the_papers_tables():
         "ali/cifar10-2000": 19.09,
         "ali/cifar10-4000": 17.99,
         "ali/cifar10-8000": 17.05,
-        "ali/grid": 13.4,
-        "ali/grid-gan": 10.4,
+        "ali/modes": 13.4,
+        "ali/modes-gan": 10.4,
         "bigan/bigan": 97.39,
         "bigan/discriminator": 97.30,
         "bigan/latent-regressor": 97.44,
@@ -179,10 +184,12 @@ def test_players_may_move_by_different_optimizers():
 def test_names_of_rows():
     names = [row.name for row in recipes.rows("aae/table2")]
     assert names == [f"aae/semi-supervised-{n}" for n in ("100", "1000", "all")]
-    papers = [recipes.rows(paper) for paper in ("aae", "ali", "bigan")]
+    papers = [recipes.rows(paper) for paper in ("iwae", "aae", "ali", "bigan")]
     assert [row for rows in papers for row in rows] == list(EXPERIMENTS.values())
     assert len(recipes.rows("bigan/table1")) == 6
     assert [r.name for r in recipes.rows("ali/section4.5")] == [
+        "ali/modes",
+        "ali/modes-gan",
         "ali/grid",
         "ali/grid-gan",
         "ali/grid-inverse",

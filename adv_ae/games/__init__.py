@@ -29,7 +29,7 @@ from adv_ae.games.bigan import (
 from adv_ae.games.gan import GAN, AlternatingGAN, SaturatingGAN
 from adv_ae.games.gmmn import GMMN, WAEMMD, GMMNAutoencoder
 from adv_ae.games.models import Bidirectional, Generative
-from adv_ae.games.vae import IWAE, VAE, Autoencoder
+from adv_ae.games.vae import IWAE, VAE, Autoencoder, BinarizedIWAE
 
 __all__ = [
     "AAE",
@@ -45,6 +45,7 @@ __all__ = [
     "Autoencoder",
     "BiGAN",
     "Bidirectional",
+    "BinarizedIWAE",
     "ClusteringAAE",
     "ConditionalALI",
     "DimensionReductionAAE",

@@ -1,10 +1,9 @@
 """Autoencoder, VAE and IWAE: one player owns q and p."""
 
-import math
-
 from torch import Tensor, nn
 from torch.distributions import kl_divergence
 
+from adv_ae.bounds import iwae, log_weights
 from adv_ae.games.models import Bidirectional
 from adv_ae.priors import Normal, Prior
 
@@ -62,10 +61,23 @@ class IWAE(Bidirectional):
         self.K = K
 
     def play(self, x: Tensor):
-        x = x.repeat_interleave(self.K, dim=0)
-        q_z = self.q(x)
-        z = q_z.rsample()
-        log_joint = self.p(z).log_prob(x) + self.prior.log_prob(z)  # log p(x, z)
-        log_w = (log_joint - q_z.log_prob(z)).view(-1, self.K)
-        bound = log_w.logsumexp(1) - math.log(self.K)  # log (1/K) sum_k w_k
-        yield {"qp": -bound.mean()}
+        log_w = log_weights(self.q, self.p, self.prior, x, self.K)  # (K, N)
+        yield {"qp": -iwae(log_w).mean()}
+
+
+class BinarizedIWAE(IWAE):
+    """The same on pixels that are drawn anew at every step: b ~ Bernoulli(x).
+
+    The stochastic binarization of the benchmark on MNIST; K = 1 is its VAE. Pixels
+    that are 0 or 1 already stay.
+
+    Args:
+        q, p, prior, K: as in `IWAE`; p of binary pixels, `conditionals.Bernoulli`.
+
+    References:
+        Burda et al. (2016), sec. 5 and table 1; Salakhutdinov and Murray, On the
+        Quantitative Analysis of Deep Belief Networks, 2008.
+    """
+
+    def play(self, x: Tensor):
+        yield from super().play(x.bernoulli())

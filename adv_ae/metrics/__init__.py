@@ -17,6 +17,11 @@ from adv_ae.metrics.labels import (
     probe_accuracy,
     svm_error,
 )
+from adv_ae.metrics.likelihood import (
+    annealed_log_likelihood,
+    importance_log_likelihood,
+    mean_log_likelihood,
+)
 from adv_ae.metrics.samples import (
     choose_parzen_sigma,
     frechet,
@@ -28,6 +33,7 @@ from adv_ae.metrics.samples import (
 __all__ = [
     "RULES",
     "active_units",
+    "annealed_log_likelihood",
     "choose_parzen_sigma",
     "classification_error",
     "clustering_error",
@@ -37,6 +43,8 @@ __all__ = [
     "head_labels",
     "high_quality_share",
     "holes",
+    "importance_log_likelihood",
+    "mean_log_likelihood",
     "modes_covered",
     "nearest_neighbor_accuracy",
     "parzen_log_likelihood",

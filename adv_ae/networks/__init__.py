@@ -18,6 +18,7 @@ from adv_ae.networks.mlp import (
     Corrupted,
     Discriminator,
     GaussianNoise,
+    PixelMLP,
     init_normal_,
 )
 from adv_ae.networks.tables import TABLES, Table
@@ -35,6 +36,7 @@ __all__ = [
     "InjectedDiscriminator",
     "Layer",
     "Maxout",
+    "PixelMLP",
     "Table",
     "activations",
     "bigan_encoder",

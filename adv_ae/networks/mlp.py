@@ -45,6 +45,32 @@ class MLP(nn.Module):
         return self.layers(torch.cat(flat, dim=1) if len(flat) > 1 else flat[0])
 
 
+class PixelMLP(MLP):
+    """An `MLP` whose output, logits of pixels, may begin at the mean picture."""
+
+    @torch.no_grad()
+    def set_output_bias(self, mean_image: Tensor) -> None:
+        """Set the output's bias to log(m / (1 - m)), m the mean picture clipped to
+        [0.001, 0.999].
+
+        Args:
+            mean_image: (D,) of [0, 1]: the mean of training pictures.
+
+        Raises:
+            ValueError: of another size.
+
+        References:
+            Burda et al. (2016), authors' code.
+        """
+        bias = self.get_parameter(f"layers.{len(self.layers) - 1}.bias")
+        if mean_image.shape != bias.shape:
+            raise ValueError(
+                f"mean_image is of shape {tuple(mean_image.shape)}; this network makes "
+                f"{len(bias)} pixels."
+            )
+        bias.copy_(mean_image.logit(1e-3))
+
+
 class Discriminator(MLP):
     """D(u, v, ...): one logit a row, (N,); sigmoid(logit) is the probability of 'real'.
 

@@ -35,7 +35,8 @@ class Recipe:
         momentum: {player: momentum}, of those that move by SGD.
         betas: of those that move by Adam.
         constant: the rates stay; else they fall to 0 over the second half of the run.
-        drops: steps at which the rates fall to a tenth, in the place of that.
+        drops: steps at which the rates fall to `drop` of themselves, in the place of
+            that.
         labels: how many examples of the train split keep their label; None: all.
         every: steps between checkpoints.
         weight_decay: of those that move by Adam: added to the gradient times the
@@ -43,6 +44,8 @@ class Recipe:
         fade: over the second half the rates fall exponentially to this share, in the
             place of a straight line to 0.
         examples: draws of a toy set in its train split; None: as many as it has.
+        drop: what is left of the rates at each of the `drops`.
+        eps: of Adam, added to the root of the second moment.
     """
 
     method: str
@@ -62,6 +65,8 @@ class Recipe:
     weight_decay: float = 0.0
     fade: float | None = None
     examples: int | None = None
+    drop: float = 0.1
+    eps: float = 1e-8
 
     def dataset(self) -> Dataset:
         """The data set.
@@ -89,7 +94,7 @@ class Recipe:
     def optimizers(self, game: Game) -> dict[str, torch.optim.Optimizer]:
         """One a player of a game with this recipe's players."""
         kinds = {
-            "adam": adam(game, self.lr, self.betas, self.weight_decay),
+            "adam": adam(game, self.lr, self.betas, self.weight_decay, self.eps),
             "sgd": sgd(game, self.lr, self.momentum),
         }
         return {player: kinds[self.optimizer[player]][player] for player in self.lr}
@@ -100,7 +105,7 @@ class Recipe:
             return {}
         fall = falling(self.steps)
         if self.drops:
-            fall = staircase(*self.drops)
+            fall = staircase(*self.drops, factor=self.drop)
         elif self.fade is not None:
             fall = fading(self.steps, self.fade)
         return dict.fromkeys(game.players, fall)
@@ -145,6 +150,8 @@ def recipe(
     weight_decay: float = 0.0,
     fade: float | None = None,
     examples: int | None = None,
+    drop: float = 0.1,
+    eps: float = 1e-8,
     **setup: Any,
 ) -> Recipe:
     """A run of a method on a data set; what is None is the method's own.
@@ -163,7 +170,7 @@ def recipe(
         momentum: of all players, or of some (the others have none).
         betas: of Adam.
         constant: do not let the rates fall.
-        drops: steps at which the rates fall to a tenth.
+        drops: steps at which the rates fall to `drop` of themselves.
         labels: how many examples keep their label, where the method can do with few.
         seed: of weights, batches and the choice of labels.
         latent: dimension of z.
@@ -172,7 +179,7 @@ def recipe(
         hidden: widths of hidden layers.
         networks: one of `FAMILIES`.
         every: steps between checkpoints.
-        weight_decay, fade, examples: as in `Recipe`.
+        weight_decay, fade, examples, drop, eps: as in `Recipe`.
         **setup: the other attributes of `Setup`.
 
     Raises:
@@ -226,6 +233,8 @@ def recipe(
         weight_decay=weight_decay,
         fade=fade,
         examples=examples,
+        drop=drop,
+        eps=eps,
     )
 
 

@@ -38,6 +38,7 @@ class Experiment:
         reported: what the paper reports, as it prints it, "" for a figure.
         small, short, paper: options of `recipe`, each.
         sources: {option: where the paper's value comes from, or why ours}.
+        settings: of a study over settings: more options, of each seed its own.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Experiment:
     short: Mapping[str, Any] = field(hash=False)
     paper: Mapping[str, Any] = field(hash=False)
     sources: Mapping[str, str] = field(hash=False)
+    settings: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
 
     @property
     def table(self) -> str:
@@ -70,5 +72,7 @@ class Experiment:
     def recipe(self, size: str, seed: int) -> Recipe:
         """The run of a size and a seed."""
         options = self.options(size)
+        if self.settings:
+            options |= self.settings[seed % len(self.settings)]
         data = options.pop("data")
         return recipe(self.method, data, SHAPES[data], seed=seed, **options)

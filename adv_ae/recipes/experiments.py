@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from adv_ae.recipes import aae, ali, bigan
+from adv_ae.recipes import aae, ali, bigan, iwae
 from adv_ae.recipes.experiment import SIZES, Experiment
 from adv_ae.recipes.methods import METHODS, known
 
-ROWS = (*aae.ROWS, *ali.ROWS, *bigan.ROWS)
+ROWS = (*iwae.ROWS, *aae.ROWS, *ali.ROWS, *bigan.ROWS)
 EXPERIMENTS: Mapping[str, Experiment] = {row.name: row for row in ROWS}
 """Every experiment by name."""
 

@@ -11,6 +11,7 @@ from adv_ae.networks import (
     TABLES,
     Discriminator,
     InjectedDiscriminator,
+    PixelMLP,
     Table,
     bigan_encoder,
     bigan_generator,
@@ -48,12 +49,14 @@ class Perceptrons:
     def encoder(self, outputs: int, more: int, last: nn.Module | None) -> nn.Module:
         s = self.s
         widths = s.width + more, *s.hidden, outputs
-        return MLP(*widths, batch_norm=s.batch_norm, last=last)
+        kinds = {"batch_norm": s.batch_norm, "dropout": s.hidden_dropout}
+        return MLP(*widths, **kinds, last=last)
 
     def decoder(self, more: int, last: nn.Module | None) -> nn.Module:
         s = self.s
         widths = more + s.latent, *reversed(s.hidden), s.width
-        return MLP(*widths, batch_norm=s.batch_norm, last=last)
+        kinds = {"batch_norm": s.batch_norm, "dropout": s.hidden_dropout}
+        return MLP(*widths, **kinds, last=last)
 
     def x_discriminator(self) -> nn.Module:
         return Discriminator(self.s.width, *self.s.hidden)
@@ -61,6 +64,21 @@ class Perceptrons:
     def pair_discriminator(self, more: int, outputs: int) -> nn.Module:
         widths = self.s.width + self.s.latent + more, *self.s.hidden
         return Discriminator(*widths) if outputs == 1 else MLP(*widths, outputs)
+
+
+class TanhPerceptrons(Perceptrons):
+    """Perceptrons of hidden tanh units, whose decoder begins at the mean picture: the
+    networks of the IWAE paper."""
+
+    def encoder(self, outputs: int, more: int, last: nn.Module | None) -> nn.Module:
+        s = self.s
+        widths = s.width + more, *s.hidden, outputs
+        return MLP(*widths, activation=nn.Tanh, last=last)
+
+    def decoder(self, more: int, last: nn.Module | None) -> nn.Module:
+        s = self.s
+        widths = more + s.latent, *reversed(s.hidden), s.width
+        return PixelMLP(*widths, activation=nn.Tanh, last=last)
 
 
 class BiGANNetworks:
@@ -131,11 +149,13 @@ class TableNetworks:
 #: :meta hide-value:
 TABLE_FAMILIES: Mapping[str, Table] = {f"ali-{name}": t for name, t in TABLES.items()}
 
-#: The makers of networks by name (`mlp`, `bigan`, and the tables of the ALI paper).
+#: The makers of networks by name (`mlp`, `tanh`, `bigan`, and the tables of the ALI
+#: paper).
 #:
 #: :meta hide-value:
 FAMILIES: Mapping[str, Callable[[Any], Family]] = {
     "mlp": Perceptrons,
+    "tanh": TanhPerceptrons,
     "bigan": BiGANNetworks,
     **{name: partial(TableNetworks, t) for name, t in TABLE_FAMILIES.items()},
 }

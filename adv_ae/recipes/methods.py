@@ -137,6 +137,10 @@ def _reconstructing(s: Setup) -> tuple:
     return s.encoder(), s.decoder(), s.p_z()
 
 
+def _importance(s: Setup) -> tuple:
+    return *_reconstructing(s), s.draws
+
+
 def _aae(s: Setup) -> tuple:
     return *_reconstructing(s), s.discriminator(s.latent)
 
@@ -259,9 +263,21 @@ METHODS: Mapping[str, Method] = {
         "importance-weighted autoencoder: a tighter bound from K = 5 draws of z",
         "Burda, Grosse and Salakhutdinov 2016",
         games.IWAE,
-        _reconstructing,
+        _importance,
         posteriors=("gaussian",),
         priors=("normal", "mixture"),
+        networks=("mlp", "tanh"),
+    ),
+    "iwae-binarized": Method(
+        "the same on pixels drawn anew at every step, b ~ Bernoulli(x)",
+        "Burda, Grosse and Salakhutdinov 2016",
+        games.BinarizedIWAE,
+        _importance,
+        posteriors=("gaussian",),
+        priors=("normal", "mixture"),
+        networks=("mlp", "tanh"),
+        latent=10,
+        latent_large=50,
     ),
     "gan": Method(
         "generative adversarial network: D(x), both at once",

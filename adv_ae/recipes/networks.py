@@ -49,6 +49,8 @@ class Setup:
         networks: one of `FAMILIES`.
         batch_norm: of perceptrons of q and p, not of D.
         cycle: weight of ALICE's cycle cost.
+        hidden_dropout: rate after the hidden layers of perceptrons q and p, not of D.
+        draws: K of an importance-weighted bound.
     """
 
     shape: tuple[int, ...]
@@ -69,6 +71,8 @@ class Setup:
     networks: str = "mlp"
     batch_norm: bool = False
     cycle: float = 0.1
+    hidden_dropout: float = 0.0
+    draws: int = 5
 
     @property
     def width(self) -> int:
