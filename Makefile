@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: book serve test notebooks mutants bench lint clean help
+.PHONY: book serve test notebooks report zoo mutants bench lint clean help
 
 # One thread: the networks of the small size run slower on two, and drift more between machines.
 export OMP_NUM_THREADS ?= 1
@@ -54,6 +54,12 @@ test: $(READY)  ## every notebook strictly, unit tests, doctests, laws of form, 
 NB ?=
 notebooks: $(READY)  ## execute all notebooks and store their outputs, or one: NB=book/02_bound.ipynb
 	@$(BIN)/python scripts/notebooks.py $(NB)
+
+report: $(READY)  ## write chapter 12 and results/pending.csv from results/
+	@$(BIN)/python scripts/report.py
+
+zoo: $(READY)  ## train models of the zoo that are missing, or these: ARGS=aae/mnist-2d (wants MNIST)
+	@$(BIN)/python scripts/zoo.py $(ARGS)
 
 mutants: $(READY)  ## break lines on purpose, and see that tests and notebooks notice (15 minutes)
 	@$(BIN)/python scripts/mutants.py $(ARGS)

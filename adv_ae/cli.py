@@ -24,6 +24,7 @@ examples:
   adv-ae reproduce aae/table2 --size paper --seeds 5
   adv-ae evaluate runs/aae --split test
   adv-ae sample runs/aae --n 64 --out samples.png
+  adv-ae sample aae/mnist-style
 on 8 GPUs, by torchrun: one run on all of them, or a run on each
   torchrun --nproc-per-node 8 -m adv_ae train ali/cifar10-4000 --size paper
   torchrun --nproc-per-node 8 -m adv_ae reproduce aae --size paper --seeds 5
@@ -86,7 +87,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    commands.add_parser("list", help="methods, data sets, the papers' experiments")
+    commands.add_parser(
+        "list", help="methods, data sets, trained models, the papers' experiments"
+    )
 
     p = commands.add_parser("train", help="train a method into a new run folder")
     p.add_argument(
@@ -147,7 +150,7 @@ def parser() -> argparse.ArgumentParser:
     _of_machine(p)
 
     p = commands.add_parser("evaluate", help="figures of a run on held-out data")
-    p.add_argument("dir", metavar="DIR", help="run folder")
+    p.add_argument("dir", metavar="DIR", help="run folder, or a model of the zoo")
     p.add_argument("--split", default="test", help="test (default), valid or train")
     p.add_argument("--device", help="as in train")
 
@@ -172,10 +175,14 @@ def parser() -> argparse.ArgumentParser:
     _of_machine(p)
 
     p = commands.add_parser("sample", help="draw from a run into a picture")
-    p.add_argument("dir", metavar="DIR", help="run folder")
+    p.add_argument("dir", metavar="DIR", help="run folder, or a model of the zoo")
     p.add_argument("--n", type=_positive, default=64, help="how many (default: 64)")
     p.add_argument("--seed", type=_seed, default=0, help="default: 0")
-    p.add_argument("--out", metavar="PNG", help="default: DIR/samples-SEED.png")
+    p.add_argument(
+        "--out",
+        metavar="PNG",
+        help="default: DIR/samples-SEED.png; of the zoo it is put here",
+    )
     return top
 
 
@@ -205,7 +212,7 @@ def _of_machine(p: argparse.ArgumentParser) -> None:
 
 
 def _list(args: argparse.Namespace) -> None:
-    from adv_ae import data, results
+    from adv_ae import data, results, zoo
     from adv_ae.recipes import EXPERIMENTS, METHODS
 
     print("methods")
@@ -214,6 +221,9 @@ def _list(args: argparse.Namespace) -> None:
     print("\ndata sets")
     for name in data.NAMES:
         print(f"  {name:24}{DATA[name]}")
+    print("\nzoo, trained models in the package")
+    for name, model in zoo.MODELS.items():
+        print(f"  {name:30}{model.summary} ({model.data})")
     print("\nexperiments (sizes: small, short, paper); measured: those in results/")
     found = results.load()
     for name, row in EXPERIMENTS.items():
@@ -339,13 +349,24 @@ def _evaluate(args: argparse.Namespace) -> None:
     from adv_ae.evaluation import SPLITS
 
     split = recipes.known(args.split, SPLITS, "split")
-    _show(runs.measure(args.dir, split, _device(args.device)), split)
+    _show(runs.measure(_folder(args.dir), split, _device(args.device)), split)
 
 
 def _sample(args: argparse.Namespace) -> None:
     from adv_ae import runs
 
-    print(runs.sample(args.dir, args.n, args.seed, args.out))
+    folder = _folder(args.dir)
+    out = args.out
+    if out is None and folder != Path(args.dir):  # the zoo stays as it is
+        out = f"{args.dir.replace('/', '-')}-samples-{args.seed}.png"
+    print(runs.sample(folder, args.n, args.seed, out))
+
+
+def _folder(name: str) -> Path:
+    """A run folder, or that of a model of the zoo."""
+    from adv_ae import zoo
+
+    return zoo.path(name) if name in zoo.MODELS else Path(name)
 
 
 def _show(figures: dict[str, float], split: str) -> None:

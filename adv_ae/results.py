@@ -102,7 +102,7 @@ def measure(
         wall seconds of the training, device, precision, versions, commit, and the whole
         recipe.
     """
-    recipe, commit = row.recipe(size, seed), _commit()  # as it is at the start
+    recipe, commit = row.recipe(size, seed), commit_now()  # as it is at the start
     report = runs.train(
         recipe,
         recipe.dataset(),
@@ -176,7 +176,7 @@ def _device(device: str) -> str:
     return f"CPU, {platform.machine()}"
 
 
-def _commit() -> str:
+def commit_now() -> str:
     """Of the package's checkout, with a + where it was changed; "" of none."""
     here = Path(__file__).parent
 

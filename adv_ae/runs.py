@@ -97,6 +97,19 @@ def load_recipe(folder: str | Path) -> Recipe:
         raise RunError(f"{path} cannot be read: {error!r}.") from None
 
 
+def load_report(folder: str | Path) -> dict[str, Any]:
+    """The content of a finished run's `metrics.json`.
+
+    Raises:
+        RunError: the folder has none.
+    """
+    path = Path(folder) / "metrics.json"
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read: {error}.") from None
+
+
 def load(folder: str | Path, device: str = "cpu") -> tuple[Recipe, Game]:
     """A run's recipe, and its game in eval mode.
 
@@ -301,6 +314,7 @@ __all__ = [
     "RunError",
     "evaluate",
     "load",
+    "load_report",
     "measure",
     "sample",
     "train",

@@ -11,6 +11,7 @@ SIZES = ("small", "short", "paper")
 SHAPES = {
     "digits": (8, 8),
     "mnist": (28, 28),
+    "fashion-mnist": (28, 28),
     "cifar10": (3, 32, 32),
     "svhn": (3, 32, 32),
     "svhn-extra": (3, 32, 32),

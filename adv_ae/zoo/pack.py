@@ -1,0 +1,101 @@
+"""From a run folder to a model of the zoo: weights in half precision, and a card."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from adv_ae import __version__, evaluation, runs, zoo
+from adv_ae.data import Dataset, as_float
+from adv_ae.game import Game
+
+COST = 1e-3  # of the measure: what half precision may change, as a share of it
+SOURCES = {  # of the data: license, and where they come from
+    "mnist": ("CC BY-SA 3.0", "http://yann.lecun.com/exdb/mnist/"),
+    "fashion-mnist": ("MIT", "https://github.com/zalandoresearch/fashion-mnist"),
+}
+
+
+def pack(name: str, folder: str | Path, commit: str, out: Path = zoo.HERE) -> zoo.Card:
+    """Make a finished run a model of the zoo.
+
+    Args:
+        name: one of `zoo.MODELS`.
+        folder: run folder of its recipe.
+        commit: at which the run was made.
+        out: where models are.
+
+    Returns:
+        Its card.
+
+    Raises:
+        ZooError: the folder is of another recipe.
+        DataError: its data are not to be had.
+    """
+    folder, target, model = Path(folder), out / name, zoo.MODELS[name]
+    recipe, game = runs.load(folder)
+    if recipe != model.recipe():
+        raise zoo.ZooError(f"{folder} is not a run of the recipe of {name}.")
+    dataset, report = recipe.dataset(), runs.load_report(folder)
+    full = report["test"][model.measure]
+    draft = target.with_name(target.name + ".draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    runs.write(draft / "config.json", json.dumps(recipe.to_dict(), indent=1))
+    for dtype in (torch.float16, torch.float32):
+        figures = _round(game, draft / zoo.WEIGHTS, dtype, dataset)
+        if abs(figures["test"][model.measure] - full) < COST * abs(full):
+            break
+    save_file(_codes(runs.load(draft)[1], dataset), draft / zoo.CODES)
+    weights = (draft / zoo.WEIGHTS).read_bytes()
+    license, source = SOURCES[model.data]
+    card = zoo.Card(
+        name=name,
+        summary=model.summary,
+        license=license,
+        source=source,
+        measure=model.measure,
+        full_precision=full,
+        dtype=str(dtype).removeprefix("torch."),
+        sha256=hashlib.sha256(weights).hexdigest(),
+        bytes=len(weights),
+        steps=report["steps"],
+        seconds=report["seconds"],
+        device=report["device"],
+        torch=report["torch"],
+        adv_ae=__version__,
+        commit=commit,
+        recipe=recipe.to_dict(),
+        **figures,
+    )
+    text = json.dumps(dataclasses.asdict(card), indent=1)
+    runs.write(draft / zoo.CARD, text + "\n")
+    shutil.rmtree(target, ignore_errors=True)
+    os.replace(draft, target)
+    return zoo.Card(**json.loads(text))
+
+
+def _round(
+    game: Game, path: Path, dtype: torch.dtype, dataset: Dataset
+) -> dict[str, Any]:
+    """Write what was learned in a type, read it back, and measure both splits."""
+    learned = {name: w.to(dtype) for name, w in game.named_parameters()}
+    weights = game.state_dict() | learned
+    save_file({name: w.contiguous() for name, w in weights.items()}, path)
+    rounded = runs.load(path.parent)[1]
+    return {s: evaluation.evaluate(rounded, dataset, s) for s in ("valid", "test")}
+
+
+@torch.no_grad()
+def _codes(game: Any, dataset: Dataset) -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    x, y = dataset.test.x[:1000], dataset.test.y
+    assert y is not None
+    return {"z": game.codes(as_float(x)).half(), "y": y[:1000].to(torch.uint8)}
