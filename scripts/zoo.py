@@ -3,16 +3,51 @@
     python scripts/zoo.py                   # every model that is not there yet
     python scripts/zoo.py aae/mnist-2d ...  # these, whether or not they are
 
-Runs stand in runs/zoo/; one that was stopped goes on where it was.
+Runs stand in runs/zoo/; one that was stopped goes on where it was. At the end the table
+of the page "Trained models" is written from the cards.
 """
 
+import csv
+import io
 import sys
+from pathlib import Path
 
 import torch
 
 from adv_ae import runs, zoo
 from adv_ae.results import commit_now
 from adv_ae.zoo.pack import pack
+
+TABLE = Path(__file__).resolve().parent.parent / "book" / "_static" / "zoo.csv"
+PERCENT = ("error", "accuracy")  # measures that end so
+
+
+def table() -> str:
+    """A line a model, from the cards."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["model", "what it is", "learned from", "test data", "steps", "KB"])
+    for name in zoo.MODELS:
+        card = zoo.card(name)
+        writer.writerow(
+            [
+                f"`{name}`",
+                card.summary,
+                f"{card.recipe['data']} ({card.license})",
+                figure(card),
+                card.steps,
+                round(card.bytes / 1000),
+            ]
+        )
+    return out.getvalue()
+
+
+def figure(card: zoo.Card) -> str:
+    """The measure of a card in words."""
+    value, words = card.test[card.measure], card.measure.replace("_", " ")
+    if card.measure.endswith(PERCENT):
+        return f"{words} {100 * value:.2f} %"
+    return f"{words} {value:.1f} nats"
 
 
 def main(names: list[str]) -> int:
@@ -25,7 +60,8 @@ def main(names: list[str]) -> int:
         )
         runs.train(recipe, recipe.dataset(), folder, resume=True, progress=True)
         card = pack(name, folder, commit)
-        print(f"{name}: {card.measure} {card.test[card.measure]:.4f}, {card.dtype}")
+        print(f"{name}: {figure(card)}, {card.dtype}")
+    TABLE.write_text(table())
     return 0
 
 

@@ -176,17 +176,36 @@ def test_the_command_line_knows_the_zoo(elsewhere, tmp_path, monkeypatch, capsys
     assert set(zoo.HERE.rglob("*")) == before
 
 
-def test_the_script_trains_what_is_missing(elsewhere, tmp_path, monkeypatch, capsys):
+@pytest.fixture(scope="module")
+def script():
     spec = importlib.util.spec_from_file_location("make_zoo", ROOT / "scripts/zoo.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_shows_the_cards(script):
+    assert script.TABLE.read_text() == script.table()
+    for name in zoo.MODELS:
+        assert f"`{name}`," in script.table()
+    card = dataclasses.replace(zoo.card("vae/mnist-2d"), test={"cross_entropy": 9.87})
+    assert script.figure(card) == "cross entropy 9.9 nats"
+    error = dataclasses.replace(card, measure="probe_error", test={"probe_error": 0.5})
+    assert script.figure(error) == "probe error 50.00 %"
+
+
+def test_the_script_trains_what_is_missing(
+    script, elsewhere, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(script, "TABLE", tmp_path / "zoo.csv")
     monkeypatch.setattr(script, "pack", lambda *a: packing.pack(*a, zoo.HERE))
     monkeypatch.setattr(script, "commit_now", lambda: "def")
     assert script.main([]) == 0 and capsys.readouterr().out == ""
     weights = (zoo.path("aae/tiny") / zoo.WEIGHTS).read_bytes()
     assert script.main(["aae/tiny"]) == 0
     assert "float16" in capsys.readouterr().out
+    assert "aae/tiny" in (tmp_path / "zoo.csv").read_text()
     assert (zoo.path("aae/tiny") / zoo.WEIGHTS).read_bytes() == weights
     assert json.loads((zoo.path("aae/tiny") / zoo.CARD).read_text())["commit"] == "def"
     assert recipe("aae", "digits", (8, 8), hidden=(8,), steps=20, batch_size=20) == (

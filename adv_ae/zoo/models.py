@@ -17,8 +17,8 @@ _WIDE: dict[str, Any] = {"hidden": (400, 400)}
 # a long run at these rates scrambles the digits (the cross-entropy rises from 4,000
 # steps on): so it is a short one, and a code with noise.
 _GENTLE: dict[str, Any] = {"lr": {"reconstruction": 5e-4, "D": 1e-3, "G": 5e-4}}
-# With labels in D the reconstruction is slower still, as in the paper's row, else it lays
-# out the plane before they do.
+# With labels in D the reconstruction is slower still, as in the row of figure 4:
+# else it lays out the plane before they do.
 _SLOW: dict[str, Any] = {"lr": {"reconstruction": 3e-4, "D": 1e-3, "G": 5e-4}}
 _AAE_PLANE = _PLANE | _GENTLE | {"posterior": "gaussian", "steps": 16 * EPOCH}
 
