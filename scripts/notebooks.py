@@ -4,12 +4,14 @@
     python scripts/notebooks.py book/02_bound.ipynb book/03_vae.ipynb
 
 Each runs in a fresh kernel of this Python, in its own folder, at the small size and on
-one thread. A notebook that raises is left as it was. How long each took and how much
-memory its kernel reached goes to book/_static/execution.csv, which the page of
-execution times shows.
+one thread. Figures are stored in 256 colors where that cannot be seen. A notebook that
+raises is left as it was. How long each took and how much memory its kernel reached goes
+to book/_static/execution.csv, which the page of execution times shows.
 """
 
+import base64
 import csv
+import io
 import json
 import os
 import platform
@@ -19,8 +21,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
+import numpy as np
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from PIL import Image
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
 TIMES = BOOK / "_static" / "execution.csv"
@@ -42,6 +46,7 @@ METADATA = {  # all that a notebook says about itself; Colab gets a GPU from it
 
 EDITORS = ("execution", "collapsed", "scrolled", "ExecuteTime", "outputId", "id")
 WIDGETS = "application/vnd.jupyter.widget-state+json"
+MOST, MEAN = 24, 0.5  # of 255, by which fewer colors may change a figure
 
 
 def peak_memory(pid: int) -> str:
@@ -72,6 +77,48 @@ def normalize(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return nbformat.from_dict(json.loads(text))
 
 
+def small(png: bytes) -> bytes:
+    """The figure in at most 256 colors (16 of a grey one), or without its alpha where
+    that would show; as it was where it is not smaller so, can be seen through or has a
+    palette.
+
+    Size and resolution stay. A pixel changes by at most `MOST` of 255, the mean one by
+    at most `MEAN`; gradients of many colors change by more, and keep them. A grey pixel
+    changes by at most 8.
+    """
+    given = Image.open(io.BytesIO(png))
+    solid = given.mode == "RGBA" and given.getextrema()[3] == (255, 255)
+    if given.mode != "RGB" and not solid:
+        return png
+    full = given.convert("RGB")
+    grey = np.asarray(full).max(2)
+    alone = (np.asarray(full) == grey[:, :, None]).all()
+    if alone:  # 16 levels, 4 bits a pixel
+        fewer = Image.fromarray(((grey.astype(int) + 8) // 17).astype(np.uint8), "P")
+        fewer.putpalette([17 * level for level in range(16) for _ in range(3)])
+    else:
+        fewer = full.quantize(
+            256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE
+        )
+    gap = np.abs(np.asarray(full, int) - np.asarray(fewer.convert("RGB"))).max(2)
+    near = alone or (gap.max() <= MOST and gap.mean() <= MEAN)
+    file = io.BytesIO()
+    dpi = {"dpi": given.info["dpi"]} if "dpi" in given.info else {}
+    (fewer if near else full).save(file, "PNG", optimize=True, **dpi)
+    return min(png, file.getvalue(), key=len)
+
+
+def with_small_figures(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook, each figure of its outputs made `small`."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "image/png" in data:
+                png = small(base64.b64decode(data["image/png"]))
+                data["image/png"] = base64.b64encode(png).decode()
+    return notebook
+
+
 def execute(path: Path) -> dict[str, str]:
     """Run one notebook, store its outputs and return its line of the table of times."""
     notebook = nbformat.read(path, as_version=4)
@@ -96,7 +143,8 @@ def execute(path: Path) -> dict[str, str]:
     start = time.perf_counter()
     client.execute()
     seconds = time.perf_counter() - start
-    notebook = normalize(notebook)  # the kernel wrote its own language_info
+    # The kernel wrote its own language_info.
+    notebook = with_small_figures(normalize(notebook))
     nbformat.validate(notebook)
     draft = path.with_suffix(".ipynb.tmp")
     nbformat.write(notebook, draft)

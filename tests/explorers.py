@@ -1,11 +1,16 @@
 """An explorer's page, taken apart, and its script run in Node."""
 
+import base64
 import json
 import re
 import shutil
 import subprocess
 
 import pytest
+
+from adv_ae.explore.weights import TOLERANCES
+
+TOLERANCE = TOLERANCES[16]  # of a small decoder
 
 
 def parts(page):
@@ -28,3 +33,10 @@ def in_node(page, code):
         [node, "-"], input=script + tail, capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout)
+
+
+def accuracy(page):
+    """How far a pixel that the page decodes may be from one of the still grid."""
+    png = base64.b64decode(re.search(r'src="data:image/png;base64,([^"]+)"', page)[1])
+    depth = png[24]  # bits a pixel: byte 8 of the header, which follows 16 bytes
+    return TOLERANCES[parts(page)[1].get("bits", 16)] + 0.6 / (2**depth - 1)

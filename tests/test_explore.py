@@ -12,7 +12,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 import torch
-from explorers import in_node, parts
+from explorers import TOLERANCE, accuracy, in_node, parts
+from PIL import Image
 from test_site import PHONE, swipe
 from test_site import browser as browser
 from torch import nn
@@ -26,7 +27,6 @@ from adv_ae.conditionals import (
     Gaussian,
     Noisy,
 )
-from adv_ae.explore.layers import TOLERANCE
 from adv_ae.explore.plane import LIMIT
 from adv_ae.games import GAN, SupervisedAAE
 from adv_ae.networks import MLP, Discriminator
@@ -103,9 +103,9 @@ def still(page):
     """The fallback's tiles in [0, 1], 1 is ink: (row, column, height, width); where
     labels are told, nine codes by the labels."""
     png = re.search(r'src="data:image/png;base64,([^"]+)"', page).group(1)
-    ink = 1 - matplotlib.image.imread(io.BytesIO(base64.b64decode(png)), format="png")
+    ink = 1 - np.asarray(Image.open(io.BytesIO(base64.b64decode(png)))) / 255
     spec = parts(page)[1]
-    n, (height, width), m = spec["grid"], spec["shape"], 1  # m: margin of a small tile
+    n, (height, width), m = spec["grid"], spec["shape"], 1  # m: margin of a tile
     rows, columns = (9, spec["told"]) if spec.get("told") else (n, n)
     tiles = ink.reshape(rows, height + 2 * m, columns, width + 2 * m)
     tiles = tiles.transpose(0, 2, 1, 3)
@@ -151,7 +151,7 @@ def test_the_books_explorers_decode_what_torch_drew(page):
     drawn = np.array(in_node(page, code)).reshape(still(page).shape)
     assert spec["limits"] == [0, 1] and len(page.encode()) <= LIMIT
     assert np.ptp(drawn) > 0.8  # there is something to get wrong
-    np.testing.assert_allclose(drawn.clip(0, 1), still(page), atol=TOLERANCE + 0.003)
+    np.testing.assert_allclose(drawn.clip(0, 1), still(page), atol=accuracy(page))
 
 
 @every
@@ -269,10 +269,8 @@ def test_what_cannot_be_shown_is_refused(given, say):
 
 
 def test_too_large_a_decoder_is_refused():
-    with pytest.raises(ValueError, match=r"more than 500 KB: .* weights"):
+    with pytest.raises(ValueError, match=r"more than 300 KB: .* weights, in 8 bits"):
         explore.latent_plane(MLP(2, 512, 512, 784), (28, 28), grid=3)
-    fits = explore.latent_plane(Bernoulli(MLP(2, 64, 128, 784)), (28, 28))
-    assert len(fits.data) <= 500_000
 
 
 def test_codes_of_another_dimension_are_refused():
@@ -280,7 +278,16 @@ def test_codes_of_another_dimension_are_refused():
         explore.latent_plane(MLP(3, PIXELS), SHAPE)
 
 
-@pytest.mark.parametrize("bad", [1e5, 2000.0, float("nan")])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(bad):
+    net = MLP(2, PIXELS)
+    with torch.no_grad():
+        net.layers[0].bias[3] = bad
+    with pytest.raises(ValueError, match="nan or infinite: train it again"):
+        explore.latent_plane(net, SHAPE)
+
+
+@pytest.mark.parametrize("bad", [1e5, 2000.0])
 def test_weights_that_half_precision_cannot_hold_are_refused(bad):
     net = MLP(2, PIXELS)
     with torch.no_grad():
@@ -347,7 +354,7 @@ def test_styles_of_the_same_weights_give_the_same_bytes_in_base64_only():
         ((12, PIXELS), {"classes": 9}, "these have 3 beside 9 labels"),
         ((12, PIXELS), {"shape": (4, 4)}, "not of the 20 outputs"),
         ((12, PIXELS), {"name": "Two words"}, "lower-case letters"),
-        ((12, 512, 512, PIXELS), {}, "more than 500 KB"),
+        ((12, 512, 512, PIXELS), {}, "more than 300 KB"),
     ],
 )
 def test_styles_that_cannot_be_shown_are_refused(widths, given, say):
@@ -436,7 +443,8 @@ def shown(browser, tmp_path):
 
 
 def drawn(root, name="image", which=0):
-    """A canvas as ink in [0, 1], (height, width)."""
+    """A canvas as ink in [0, 1], (height, width), once the plane is complete."""
+    root.locator(".adv-ae-plane:not([aria-busy=true])").wait_for()
     canvas = root.locator(f"canvas.adv-ae-{name}").nth(which)
     height, width, red = canvas.evaluate(
         """c => {

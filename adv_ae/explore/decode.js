@@ -18,18 +18,24 @@ function unpack(spec) { // base64 -> weights, biases, points, labels
   const text = atob(spec.payload);
   const view = new DataView(Uint8Array.from(text, (c) => c.charCodeAt(0)).buffer);
   let at = 0;
-  const halves = (n) => Float32Array.from({ length: n }, () => {
-    at += 2;
-    return half(view.getUint16(at - 2, true));
-  });
+  const numbers = (n, size, read) => {
+    const made = new Float32Array(n);
+    for (let i = 0; i < n; i++, at += size) made[i] = read(at);
+    return made;
+  };
+  const halves = (n) => numbers(n, 2, (k) => half(view.getUint16(k, true)));
+  const weights = (inputs, outputs) => { // in 8 bits: whole numbers by a scale a row
+    if (spec.bits === 16) return halves(inputs * outputs);
+    const scale = halves(outputs);
+    const made = numbers(inputs * outputs, 1, (k) => view.getInt8(k));
+    return made.map((whole, i) => whole * scale[Math.floor(i / inputs)]);
+  };
   const layers = spec.layers.map(([inputs, outputs, name, slope]) => ({
     inputs, outputs, slope, act: ACTIVATIONS[name],
-    weight: halves(inputs * outputs), bias: halves(outputs),
+    weight: weights(inputs, outputs), bias: halves(outputs),
   }));
-  const points = Float32Array.from({ length: 2 * spec.points }, () => {
-    at += 2;
-    return view.getInt16(at - 2, true) / 16384 * spec.extent;
-  });
+  const points = numbers(2 * spec.points, 2,
+    (k) => view.getInt16(k, true) / 16384 * spec.extent);
   const labels = new Uint8Array(view.buffer, at, spec.classes ? spec.points : 0);
   return { layers, points, labels };
 }
@@ -58,4 +64,9 @@ function paint(pixels, values, [low, high]) { // RGBA; low is white, high is bla
     pixels.fill(255 - Math.round(255 * ink), 4 * i, 4 * i + 3);
     pixels[4 * i + 3] = 255;
   }
+}
+
+function smoothed(canvas) { // a thumb: pixels of a fine picture would be uneven there
+  if (Math.max(canvas.width, canvas.height) > 16) canvas.style.imageRendering = "auto";
+  return canvas;
 }

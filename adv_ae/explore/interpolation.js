@@ -82,7 +82,7 @@ function line(root, spec) {
     made.width = width;
     made.height = height;
     made.style.aspectRatio = `${width} / ${height}`;
-    return made;
+    return name === "thumb" ? smoothed(made) : made;
   }
 
   function draw(target, picture) {

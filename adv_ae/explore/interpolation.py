@@ -4,15 +4,17 @@ import html
 import itertools
 import json
 import re
+from collections.abc import Iterable
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor, nn
 
-from adv_ae.explore.layers import Layer, array, check_half, halves, layers_of
-from adv_ae.explore.pictures import decoder, grey, png
+from adv_ae.explore.layers import Layer, array, layers_of, outline
+from adv_ae.explore.pictures import decoder, grey, small_png
 from adv_ae.explore.plane import LIMIT, _base64, _tiles
+from adv_ae.explore.weights import carried, fits
 
 if TYPE_CHECKING:
     import IPython.display
@@ -38,13 +40,14 @@ def latent_line(
 
     A slider t in [0, 1] shows the mean of p(x|z) at z = (1 - t) z_a + t z_b, and beside
     it the pixels (1 - t) x_a + t x_b; under both the nearest of the `data`, with its
-    distance and label. All is computed in the reader's page from the decoder's weights
-    in half precision, within 0.01 a pixel of torch. Where scripts may not run, a still
-    grid stands instead: the path from the first picture to the second, to the third,
-    and so on.
+    distance and label. All is computed in the reader's page from the decoder's weights,
+    in 16 or 8 bits by the rule of `latent_plane`; of a large decoder the hidden units
+    that are 0 on all lines between two of the codes are left out. Where scripts may not
+    run, a still grid stands instead: the path from the first picture to the second, to
+    the third, and so on.
 
-    The same weights give the same bytes, and everything trained is in base64, which
-    the comparison of stored outputs masks.
+    The same weights give the same bytes, and everything trained is in base64 but for
+    how many units a large decoder has left; the comparison of stored outputs masks it.
 
     Args:
         net: a decoder or a game, as in `latent_plane`, on codes of any dimension.
@@ -58,12 +61,12 @@ def latent_line(
         title: above the pictures, and their name for those who cannot see them.
 
     Returns:
-        What a notebook displays. Its `.data` is the HTML, at most 500 KB.
+        What a notebook displays. Its `.data` is the HTML, at most 300 KB.
 
     Raises:
         TypeError: a decoder or a layer of another kind.
         ValueError: sizes that do not fit together, a bad `name` or `limits`, labels
-            without data, weights that half precision cannot hold, more than 500 KB.
+            without data, weights that 16 or 8 bits cannot hold, more than 300 KB.
 
     References:
         Dumoulin et al., Adversarially Learned Inference, 2017,
@@ -80,7 +83,8 @@ def latent_line(
     x, z = array(pictures), array(codes)
     _check_sizes(layers, shape, x, z)
     known = _known(data, labels, x.shape[1], limits)
-    path = check_half(p, layers, _path(z))
+    decoded = carried(layers, _lines(itertools.combinations(z, 2)))
+    path = fits(p, decoded, _lines(itertools.pairwise(z)))
     spec = {
         "name": name,
         "title": title,
@@ -89,8 +93,9 @@ def latent_line(
         "steps": STEPS,
         "count": len(x),
         "dim": z.shape[1],
-        "layers": [[w.shape[1], w.shape[0], act, slope] for w, _, act, slope in layers],
-        "payload": _packed(b"".join(halves(w) + halves(b) for w, b, _, _ in layers)),
+        "bits": decoded.bits,
+        "layers": outline(decoded.layers),
+        "payload": _packed(decoded.payload),
         "codes": _packed(z.astype("<f4").tobytes()),
         "pictures": _packed(_bytes(x, limits)),
         **known,
@@ -98,9 +103,11 @@ def latent_line(
     still = _tiles(grey(path, limits).reshape(-1, *shape), STEPS)
     page = _page(spec, still)
     if len(page.encode()) > LIMIT:
+        size = len(spec["payload"]) // 1000
         raise ValueError(
             f"the explorer would take {len(page.encode()) / 1000:.0f} KB, more than "
-            f"{LIMIT // 1000} KB: take fewer rows of `data` or narrower layers."
+            f"{LIMIT // 1000} KB: take fewer rows of `data`, or a decoder of "
+            f"narrower hidden layers; its weights take {size} KB of it."
         )
     return HTML(page)
 
@@ -145,10 +152,10 @@ def _known(
     }
 
 
-def _path(z: np.ndarray) -> np.ndarray:
-    """Codes on the lines from each picture to the next, STEPS a line, row by row."""
+def _lines(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """STEPS codes on the line from one to the other of each pair, row by row."""
     t = np.linspace(0, 1, STEPS)[:, None]
-    return np.concatenate([(1 - t) * a + t * b for a, b in itertools.pairwise(z)])
+    return np.concatenate([(1 - t) * a + t * b for a, b in pairs])
 
 
 def _bytes(x: np.ndarray, limits: tuple[float, float]) -> bytes:
@@ -177,7 +184,7 @@ def _page(spec: dict[str, Any], still: np.ndarray) -> str:
         'data-lm-suppress-shortcuts="true">\n'
         f"<style>\n{css}</style>\n"
         f'<img class="adv-ae-line-fallback" alt="{html.escape(alt)}" '
-        f'src="data:image/png;base64,{_base64(png(still))}">\n'
+        f'src="data:image/png;base64,{_base64(small_png(still))}">\n'
         f"</div>\n<script>\n(() => {{\n{script}\nmountLine({said});\n}})();\n"
         "</script>\n"
     )

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from adv_ae.game import Game
 
+FINE = 40_000  # pixels up to which a picture keeps 256 levels of grey
+
 
 def decoder(net: nn.Module) -> nn.Module:
     """The decoder `p` of a game; any other network is one."""
@@ -40,16 +42,29 @@ def grey(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
     return (255 - np.floor(255 * ink + 0.5)).astype(np.uint8)
 
 
-def png(pixels: np.ndarray) -> bytes:
-    """A grey picture (height, width) of bytes as a PNG file."""
+def small_png(pixels: np.ndarray) -> bytes:
+    """As `png`; more than `FINE` pixels in 16 levels, off by 8 of 255 at most: about a
+    fifth of the bytes."""
+    return png(pixels, depth=8 if pixels.size <= FINE else 4)
+
+
+def png(pixels: np.ndarray, depth: int = 8) -> bytes:
+    """A grey picture (height, width) of bytes as a PNG file, 8 or 4 bits a pixel."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         check = zlib.crc32(kind + data)
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
 
     height, width = pixels.shape
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)  # 8-bit grey
-    rows = np.pad(pixels, ((0, 0), (1, 0)))  # filter 0 before each row
+    rows = pixels if depth == 8 else _nibbles((pixels.astype(int) + 8) // 17)
+    head = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)  # grey
+    rows = np.pad(rows, ((0, 0), (1, 0)))  # filter 0 before each row
     data = zlib.compress(rows.tobytes(), 9)
     body = chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + body
+
+
+def _nibbles(levels: np.ndarray) -> np.ndarray:
+    """Levels 0..15, two a byte, the left one first; an odd row ends in a 0."""
+    even = np.pad(levels, ((0, 0), (0, levels.shape[1] % 2)))
+    return (16 * even[:, ::2] + even[:, 1::2]).astype(np.uint8)

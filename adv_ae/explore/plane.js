@@ -6,6 +6,7 @@ const CLASSES = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
   "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"];
 const CODES = "#0072b2";
 const HERE = "#d55e00";
+const SLICE = 30; // milliseconds that the plane of pictures may hold the page
 const SLOP = 4; // CSS pixels that a finger which taps may stray
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1],
   ArrowDown: [0, -1] };
@@ -41,6 +42,7 @@ function explorer(root, spec) {
     image.height = height;
     image.style.aspectRatio = `${width} / ${height}`;
     if (told) {
+      smoothed(image);
       element("span", "adv-ae-name", place, String(k));
       place.type = "button";
       place.setAttribute("aria-label", `label ${k}: its pictures in the plane`);
@@ -99,17 +101,25 @@ function explorer(root, spec) {
     pen.putImageData(data, 0, 0);
   }
 
-  function drawPictures(pen, side) { // each tile stands at the code it is drawn from
+  // Each tile stands at the code it is drawn from. What takes longer than a SLICE goes
+  // on later, so that the page stays free.
+  function drawPictures(pen, side, first = 0) {
     const cell = side / grid, scale = 0.94 * cell / Math.max(width, height);
-    pen.imageSmoothingQuality = "high";
-    for (let row = 0; row < grid; row++) {
-      for (let column = 0; column < grid; column++) {
-        const at = [2 * (column + 0.5) / grid - 1, 1 - 2 * (row + 0.5) / grid];
-        picture(tile, at.map((v) => v * extent), chosen);
-        pen.drawImage(tile, (column + 0.5) * cell - scale * width / 2,
-          (row + 0.5) * cell - scale * height / 2, scale * width, scale * height);
-      }
-    }
+    const end = performance.now() + SLICE;
+    let k = first;
+    do {
+      const row = Math.floor(k / grid), column = k % grid;
+      const at = [2 * (column + 0.5) / grid - 1, 1 - 2 * (row + 0.5) / grid];
+      picture(tile, at.map((v) => v * extent), chosen);
+      pen.drawImage(tile, (column + 0.5) * cell - scale * width / 2,
+        (row + 0.5) * cell - scale * height / 2, scale * width, scale * height);
+    } while (++k < grid * grid && performance.now() < end);
+    plane.setAttribute("aria-busy", String(k < grid * grid));
+    if (k < grid * grid) setTimeout(() => {
+      if (pen.canvas !== background) return; // another one has taken its place
+      drawPictures(pen, side, k);
+      draw();
+    });
   }
 
   function drawCodes(pen, side) {
@@ -132,10 +142,11 @@ function explorer(root, spec) {
     pen.scale(sharp, sharp);
     pen.fillStyle = "#fff";
     pen.fillRect(0, 0, side, side);
+    plane.setAttribute("aria-busy", "false");
     if (pictures) {
+      pen.imageSmoothingQuality = "high";
       pen.globalAlpha = 0.62; // so that the cross stands out
       drawPictures(pen, side);
-      pen.globalAlpha = 1;
       return;
     }
     pen.strokeStyle = "#e3e3e3";
