@@ -26,17 +26,15 @@ def table() -> str:
     """A line a model, from the cards."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["model", "what it is", "learned from", "test data", "steps", "KB"])
+    writer.writerow(["model", "what it is", "on test data", "steps"])
     for name in zoo.MODELS:
         card = zoo.card(name)
         writer.writerow(
             [
                 f"`{name}`",
                 card.summary,
-                f"{card.recipe['data']} ({card.license})",
                 figure(card),
-                card.steps,
-                round(card.bytes / 1000),
+                f"{card.steps:,}",
             ]
         )
     return out.getvalue()
