@@ -281,7 +281,7 @@ def _train(args: argparse.Namespace) -> None:
     if row is None and not args.out:
         raise ValueError("a method wants a run folder: --out DIR.")
     size = args.size or "small"
-    own = row.options(size) if row else {"data": "digits"}
+    own = row.options(size, args.seed) if row else {"data": "digits"}
     usual = own.pop("data")
     name = args.data or usual
     recipes.known(name, data.NAMES, "data set")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from adv_ae import data, evaluation, metrics, networks, runs, training
+from adv_ae import cli, data, evaluation, metrics, networks, runs, training
 from adv_ae.conditionals import Bernoulli, FixedScaleGaussian, Gaussian
 from adv_ae.metrics import likelihood
 from adv_ae.networks import PixelMLP
@@ -170,3 +170,11 @@ def test_a_study_has_a_setting_of_its_own_for_each_seed():
         assert m.setup.init_std == other.setup.init_std
         assert m.steps == other.steps == 200_000
     assert ours.recipe("paper", 13).lr == made[3].lr
+
+
+def test_the_command_line_trains_the_setting_of_the_seed(tmp_path):
+    argv = ["train", "ali/modes", "--seed", "3", "--steps", "2", "--quiet"]
+    assert cli.main([*argv, "--device", "cpu", "--out", str(tmp_path / "run")]) == 0
+    made, want = runs.load_recipe(tmp_path / "run"), EXPERIMENTS["ali/modes"]
+    assert made.lr == want.recipe("small", 3).lr != want.recipe("small", 0).lr
+    assert made.betas == want.recipe("small", 3).betas

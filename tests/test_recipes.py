@@ -386,7 +386,7 @@ def test_stored_results_are_what_the_recipes_say():
     assert results.load(folder)
     for result in results.load(folder):
         row = EXPERIMENTS[result["experiment"]]
-        chosen = json.loads(json.dumps(row.options(result["size"])))
+        chosen = json.loads(json.dumps(row.options(result["size"], result["seed"])))
         made = result["recipe"]["setup"] | result["recipe"]
         for key, value in chosen.items():  # rates are given of all players or of some
             found = made[key]

@@ -61,19 +61,18 @@ class Experiment:
             f"{self.name.split('/')[0]}/{self.source.split(', ')[1].replace(' ', '')}"
         )
 
-    def options(self, size: str) -> dict[str, Any]:
-        """Options of `recipe` at a size.
+    def options(self, size: str, seed: int = 0) -> dict[str, Any]:
+        """Options of `recipe` at a size, of a study those of a seed's setting, too.
 
         Raises:
             RecipeError: there is no such size.
         """
         data = "digits" if known(size, SIZES, "size") == "small" else "mnist"
-        return {"data": data, **getattr(self, size)}
+        own = self.settings[seed % len(self.settings)] if self.settings else {}
+        return {"data": data, **getattr(self, size), **own}
 
     def recipe(self, size: str, seed: int) -> Recipe:
         """The run of a size and a seed."""
-        options = self.options(size)
-        if self.settings:
-            options |= self.settings[seed % len(self.settings)]
+        options = self.options(size, seed)
         data = options.pop("data")
         return recipe(self.method, data, SHAPES[data], seed=seed, **options)
