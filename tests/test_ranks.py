@@ -176,7 +176,10 @@ def reference(game, optimizers, data, steps=scenarios.GAME_STEPS):
     for _ in range(steps):
         report = played_by_ranks(game, optimizers, shards, noises)
         losses.append([report[k].item() for k in game.players])
-    draws = [torch.cat(pair) for pair in zip(*(n.draws for n in noises), strict=True)]
+    draws = [  # (N, d), of K draws a row (K, N, d)
+        torch.cat(pair, max(pair[0].dim() - 2, 0))
+        for pair in zip(*(n.draws for n in noises), strict=True)
+    ]
     return torch.tensor(losses), game.state_dict(), draws
 
 
