@@ -151,23 +151,37 @@ def measured(found: list[dict[str, Any]], row: Experiment) -> Mapping[str, list[
 
 
 def show(row: Experiment, values: list[float]) -> str:
-    """Mean and standard deviation over seeds as the paper prints them, and how many:
-    errors and accuracies in percent, likelihoods in nats, numbers of modes as such."""
-    scale, unit, digits = _units(row.measure)
+    """Mean and standard deviation over seeds as the paper prints them, and how many."""
+    seeds = "1 seed" if len(values) == 1 else f"{len(values)} seeds"
+    return f"{figure(row.measure, values)} ({seeds})"
+
+
+def figure(measure: str, values: list[float]) -> str:
+    """Mean and, of several, standard deviation in the measure's unit: errors and
+    accuracies in percent, likelihoods and entropies in nats, others as they are.
+
+    Example:
+        >>> figure("classification_error", [0.02, 0.03])
+        '2.50 ± 0.71 %'
+    """
+    scale, unit, digits = _units(measure)
     text = f"{scale * statistics.mean(values):.{digits}f}"
     if len(values) > 1:
         text += f" ± {scale * statistics.stdev(values):.{digits}f}"
-    seeds = "1 seed" if len(values) == 1 else f"{len(values)} seeds"
-    return f"{text}{unit} ({seeds})"
+    return text + unit
 
 
 def _units(measure: str) -> tuple[int, str, int]:
     """Of a measure: factor, unit, digits after the point."""
+    if measure.endswith(("squared_error", "standard_error")):
+        return 1, "", 4
     if measure.endswith(("error", "accuracy", "kept")):
         return 100, " %", 2
     if measure == "negative_log_likelihood":
         return 1, " nats", 2
-    return (1, " nats", 1) if measure.endswith("likelihood") else (1, "", 1)
+    return (
+        (1, " nats", 1) if measure.endswith(("likelihood", "entropy")) else (1, "", 1)
+    )
 
 
 def _device(device: str) -> str:

@@ -102,6 +102,14 @@ MUTANTS = [
         ("02", "03"),
     ),
     Mutant(
+        "iwae-sign",
+        "games/vae.py",
+        'yield {"qp": -iwae(log_w).mean()}',
+        'yield {"qp": iwae(log_w).mean()}',
+        "the IWAE walks down its bound",
+        ("02", "03"),
+    ),
+    Mutant(
         "iwae-k",
         "bounds.py",
         "log_w.logsumexp(0) - math.log(len(log_w))",
@@ -543,6 +551,14 @@ MUTANTS = [
         "return [-r * f(i) for r, f",
         "sign of scheduled learning rates flipped",
         ("05", "06"),
+    ),
+    Mutant(
+        "zoo-codes",
+        "zoo/__init__.py",
+        'found["z"].float()',
+        '-found["z"].float()',
+        "stored codes of the zoo with their sign flipped",
+        ("06", "08"),
     ),
 ]
 

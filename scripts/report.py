@@ -190,7 +190,7 @@ class Runs:
 
     def show(self, split: str = "test") -> str:
         """Mean and deviation in the paper's unit."""
-        return results.show(self.row, self.values(None, split)).rpartition(" (")[0]
+        return results.figure(self.row.measure, self.values(None, split))
 
     def raw(self, metric: str, split: str = "test") -> str:
         """Mean and deviation as they are stored, three digits."""

@@ -16,10 +16,10 @@ import torch
 
 from adv_ae import runs, zoo
 from adv_ae.results import commit_now
+from adv_ae.results import figure as shown
 from adv_ae.zoo.pack import pack
 
 TABLE = Path(__file__).resolve().parent.parent / "book" / "_static" / "zoo.csv"
-PERCENT = ("error", "accuracy")  # measures that end so
 
 
 def table() -> str:
@@ -42,10 +42,8 @@ def table() -> str:
 
 def figure(card: zoo.Card) -> str:
     """The measure of a card in words."""
-    value, words = card.test[card.measure], card.measure.replace("_", " ")
-    if card.measure.endswith(PERCENT):
-        return f"{words} {100 * value:.2f} %"
-    return f"{words} {value:.1f} nats"
+    words, value = card.measure.replace("_", " "), card.test[card.measure]
+    return f"{words} {shown(card.measure, [value])}"
 
 
 def main(names: list[str]) -> int:

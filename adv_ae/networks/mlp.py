@@ -15,9 +15,8 @@ class MLP(nn.Module):
         *widths: input width (of all arguments together), hidden widths, output width.
         activation: makes the module after each hidden layer.
         batch_norm: batch normalization between each hidden linear map and its
-        nonlinearity
-            (the order of the batch-norm, DCGAN, ALI and BiGAN papers); never on the
-            output.
+            nonlinearity (the order of the batch-norm, DCGAN, ALI and BiGAN papers);
+            never on the output.
         dropout: rate after each hidden nonlinearity (dropout last).
         last: module on the output, such as `nn.Sigmoid()`; None for a linear output.
     """

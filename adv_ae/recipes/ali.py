@@ -124,7 +124,7 @@ def _study(name: str, method: str, reported: str) -> Experiment:
     nets = _MIXTURE if method == "ali" else _WIDE
     return Experiment(
         f"ali/modes{name}",
-        f"25 Gaussians, ten random settings: modes that {method}'s samples reach",
+        f"25 Gaussians, ten random settings: modes reached by {method.upper()}'s draws",
         "Dumoulin et al. 2017, section 4.5",
         method,
         "modes_reached",

@@ -23,7 +23,17 @@ from adv_ae.game import Game
 from adv_ae.recipes import Recipe, known
 from adv_ae.zoo.models import MODELS, Model
 
-__all__ = ["MODELS", "Card", "Model", "ZooError", "card", "codes", "load", "path"]
+__all__ = [
+    "MODELS",
+    "Card",
+    "Model",
+    "ZooError",
+    "card",
+    "codes",
+    "load",
+    "path",
+    "recipe",
+]
 
 HERE = Path(__file__).resolve().parent
 WEIGHTS, CODES, CARD = "weights.safetensors", "codes.safetensors", "card.json"
