@@ -165,6 +165,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--size", default="small", help="small (default), short or paper")
     p.add_argument("--seeds", type=_positive, default=5, metavar="N", help="default: 5")
     p.add_argument(
+        "--length",
+        type=_rate,
+        default=1.0,
+        metavar="TIMES",
+        help="of a run, in lengths of its size (default: 1)",
+    )
+    p.add_argument(
         "--time-limit",
         type=_rate,
         metavar="SECONDS",
@@ -333,6 +340,7 @@ def _reproduce(args: argparse.Namespace) -> None:
         rows,
         args.size,
         args.seeds,
+        length=args.length,
         results=Path(args.results),
         folder=Path(args.runs),
         machine=_machine(args),

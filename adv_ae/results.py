@@ -19,9 +19,10 @@ from adv_ae.recipes import EXPERIMENTS, Experiment
 FOLDER = Path("results")
 
 
-def path_of(folder: Path, experiment: Experiment, size: str, seed: int) -> Path:
-    """`results/aae/clustering-16/short-0.json`."""
-    return folder / experiment.name / f"{size}-{seed}.json"
+def name_of(row: Experiment, size: str, seed: int, length: float = 1.0) -> str:
+    """Of a run: `aae/clustering-16/short-0`, four times as long `.../short-x4-0`."""
+    times = "" if length == 1 else f"-x{length:g}"
+    return f"{row.name}/{size}{times}-{seed}"
 
 
 def reproduce(
@@ -29,6 +30,7 @@ def reproduce(
     size: str,
     seeds: int,
     *,
+    length: float = 1.0,
     results: Path = FOLDER,
     folder: Path = Path("runs"),
     machine: runs.Machine = runs.CPU,
@@ -45,6 +47,7 @@ def reproduce(
         experiments: rows of the papers' tables.
         size: one of `recipes.SIZES`.
         seeds: 0 .. seeds - 1 are run.
+        length: of a run, in lengths of the size: whether length explains a figure.
         results: folder of the JSON files.
         folder: of run folders, weights and pictures.
         machine: where to train, and how exactly.
@@ -61,13 +64,15 @@ def reproduce(
         RunError: a run folder is another run's.
         DataError: a data set is not to be had.
         TrainingError: a loss is no longer finite.
+        RecipeError: of so small a length no step is left.
     """
     start = time.perf_counter()
     runs_of_all = [(seed, row) for seed in range(seeds) for row in experiments]
     for seed, row in runs_of_all[ranks.rank :: ranks.size]:
-        path = path_of(results, row, size, seed)
+        name = name_of(row, size, seed, length)
+        path = results / f"{name}.json"
         if path.exists():
-            say(f"{row.name} {size} {seed}: there already")
+            say(f"{name}: there already")
             continue
         left = None
         if time_limit is not None:
@@ -75,14 +80,14 @@ def reproduce(
             if left <= 0:
                 return False
         try:
-            result = measure(row, size, seed, folder, machine, progress, left)
+            result = measure(row, size, seed, folder, machine, progress, left, length)
         except TimeoutError:
-            say(f"{row.name} {size} {seed}: not finished; call again to go on")
+            say(f"{name}: not finished; call again to go on")
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
         runs.write(path, json.dumps(result) + "\n")
         figure = result["test"][row.measure]
-        say(f"{row.name} {size} {seed}: {row.measure} {show(row, [figure])}")
+        say(f"{name}: {row.measure} {show(row, [figure])}")
     return True
 
 
@@ -94,6 +99,7 @@ def measure(
     machine: runs.Machine,
     progress: bool = False,
     time_limit: float | None = None,
+    length: float = 1.0,
 ) -> dict[str, Any]:
     """Run an experiment, or go on with it, and return its result.
 
@@ -102,11 +108,12 @@ def measure(
         wall seconds of the training, device, precision, versions, commit, and the whole
         recipe.
     """
-    recipe, commit = row.recipe(size, seed), commit_now()  # as it is at the start
+    recipe = row.recipe(size, seed, length)
+    commit = commit_now()  # as it is at the start
     report = runs.train(
         recipe,
         recipe.dataset(),
-        folder / row.name / f"{size}-{seed}",
+        folder / name_of(row, size, seed, length),
         resume=True,
         machine=machine,
         progress=progress,
@@ -115,6 +122,7 @@ def measure(
     return {
         "experiment": row.name,
         "size": size,
+        "length": length,
         "seed": seed,
         "measure": row.measure,
         "valid": report["valid"],
@@ -133,19 +141,20 @@ def measure(
 
 
 def load(folder: Path = FOLDER) -> list[dict[str, Any]]:
-    """All results in a folder, in the order of the experiments, sizes and seeds."""
+    """All results in a folder, in the order of the experiments and files' names."""
     found = []
     for name in EXPERIMENTS:
         for path in sorted((folder / name).glob("*.json")):
-            found.append(json.loads(path.read_text()))
+            found.append({"length": 1.0} | json.loads(path.read_text()))
     return found
 
 
 def measured(found: list[dict[str, Any]], row: Experiment) -> Mapping[str, list[float]]:
-    """Of each size the experiment's measure on the test split, one a seed."""
+    """Of each size, at its full length, the experiment's measure on the test split, one
+    a seed."""
     by_size: dict[str, list[float]] = {}
     for result in found:
-        if result["experiment"] == row.name:
+        if result["experiment"] == row.name and result["length"] == 1:
             by_size.setdefault(result["size"], []).append(result["test"][row.measure])
     return by_size
 

@@ -121,18 +121,24 @@ ELSEWHERE = (
 
 @dataclass(frozen=True)
 class Runs:
-    """What there is of an experiment at a size, one result a seed."""
+    """What there is of an experiment at a size and a length, one result a seed."""
 
     row: Experiment
     size: str
     found: tuple[Mapping[str, Any], ...]
+    length: float = 1.0
 
     def __bool__(self) -> bool:
         return bool(self.found)
 
     @cached_property
     def recipe(self) -> Recipe:
-        return self.row.recipe(self.size, 0)
+        return self.row.recipe(self.size, 0, self.length)
+
+    @property
+    def share(self) -> float:
+        """Of the paper's examples those that are played."""
+        return _examples(self.recipe) / _examples(self.row.recipe("paper", 0))
 
     @property
     def wanted(self) -> int:
@@ -146,7 +152,8 @@ class Runs:
     @property
     def command(self) -> str:
         what = f"{self.row.name} --size {self.size} --seeds {self.wanted}"
-        return f"adv-ae reproduce {what}"
+        length = "" if self.length == 1 else f" --length {self.length:g}"
+        return f"adv-ae reproduce {what}{length}"
 
     @property
     def data(self) -> str:
@@ -257,7 +264,7 @@ class Section:
     @property
     def share(self) -> str:
         """Of the paper's examples those that the short form plays."""
-        return _span([_short_share(row) for row in self.rows])
+        return _span([Runs(row, "short", ()).share for row in self.rows])
 
     @property
     def changes(self) -> list[str]:
@@ -277,6 +284,13 @@ class Section:
                 if r or r.size == "paper":
                     lines.append(_line(r))
         return lines
+
+    @property
+    def stretched(self) -> list[list[Runs]]:
+        """Of each row whose short form was run at several lengths those, from the
+        shortest on."""
+        every = [_lengths(self.found, row) for row in self.rows]
+        return [runs for runs in every if runs[1:]]
 
     def evidence(self) -> Table:
         """Everything measured beside: a column a row of the paper, a line a metric."""
@@ -345,6 +359,23 @@ class Report:
         ]
         return [r for r in every if not r.enough]
 
+    @property
+    def stretched(self) -> list[list[Runs]]:
+        """Row by row the lengths of the short form, where there are several."""
+        return [runs for section in self.sections for runs in section.stretched]
+
+    def length_table(self) -> Table:
+        header = (
+            *("row", "the paper reports", "of its examples", "ours"),
+            *("seeds", "time a run", "command"),
+        )
+        lines: Table = [header]
+        for r in (r for runs in self.stretched for r in runs):
+            reported, spent = r.row.reported or "a figure", _time(r.seconds)
+            ours = (_percent(r.share), r.show(), r.seeds, spent)
+            lines.append((r.row.summary, reported, *ours, f"`{r.command}`"))
+        return lines
+
     def hours(self, row: Experiment) -> float | None:
         """Of one run at paper size, at the pace of the short form, if the two have the
         same networks and batches; else None."""
@@ -388,7 +419,8 @@ class Report:
         lines: Table = [header]
         for r in self.found:
             row, measure = EXPERIMENTS[r["experiment"]], r["measure"]
-            path = results.path_of(results.FOLDER, row, r["size"], r["seed"])
+            name = results.name_of(row, r["size"], r["seed"], r["length"])
+            path = results.FOLDER / f"{name}.json"
             scores = (f"{r[split][measure]:.6g}" for split in ("valid", "test"))
             spent = (str(r["steps"]), f"{r['seconds']:.0f}")
             machine = (r["device"], r["torch"], r["commit"])
@@ -425,9 +457,19 @@ def difference(a: tuple[float, float], b: tuple[float, float], n: int) -> str:
     return f"{a[0] - b[0]:.1f} ± {((a[1] ** 2 + b[1] ** 2) / n) ** 0.5:.1f}"
 
 
-def _runs(found: Sequence[Mapping[str, Any]], row: Experiment, size: str) -> Runs:
-    own = [r for r in found if (r["experiment"], r["size"]) == (row.name, size)]
-    return Runs(row, size, tuple(sorted(own, key=lambda r: r["seed"])))
+def _runs(
+    found: Sequence[Mapping[str, Any]], row: Experiment, size: str, length: float = 1.0
+) -> Runs:
+    kind = (row.name, size, length)
+    own = [r for r in found if (r["experiment"], r["size"], r["length"]) == kind]
+    return Runs(row, size, tuple(sorted(own, key=lambda r: r["seed"])), length)
+
+
+def _lengths(found: Sequence[Mapping[str, Any]], row: Experiment) -> list[Runs]:
+    """Of the short form, from the shortest on."""
+    kind = (row.name, "short")
+    lengths = {r["length"] for r in found if (r["experiment"], r["size"]) == kind}
+    return [_runs(found, row, "short", length) for length in sorted(lengths)]
 
 
 def _line(r: Runs) -> Sequence[str]:
@@ -456,10 +498,6 @@ def _own(source: str) -> bool:
 
 def _examples(recipe: Recipe) -> int:
     return recipe.steps * recipe.batch_size
-
-
-def _short_share(row: Experiment) -> float:
-    return _examples(row.recipe("short", 0)) / _examples(row.recipe("paper", 0))
 
 
 def _flat(recipe: Recipe) -> dict[str, Any]:
@@ -559,16 +597,49 @@ def _panel(ax: Axes, report: Report, rows: Sequence[Experiment]) -> None:
             if values:
                 own = {"marker": "o", "ms": 6, "color": METHODS[0], "mfc": fill}
                 _mark(ax, y, statistics.mean(values), spread, **own)
-    unit = rows[0].reported.rpartition(" ")[2].strip("0123456789.")
-    ax.set_xlabel(", ".join([*_measures(rows), *filter(None, [unit])]))
+    ax.set_xlabel(_axis(rows))
     ax.set_yticks(range(len(rows)), [row.name.split("/")[1] for row in rows])
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.margins(x=0.08)
     ax.grid(axis="x", color="0.9")
 
 
+def _axis(rows: Sequence[Experiment]) -> str:
+    """Measure and unit."""
+    unit = rows[0].reported.rpartition(" ")[2].strip("0123456789.")
+    return ", ".join([*_measures(rows), *filter(None, [unit])])
+
+
 def _mark(ax: Axes, y: float, mean: float, spread: float, **kind: Any) -> None:
     ax.errorbar(mean, y, xerr=spread, capsize=2.5, ls="", zorder=3, **kind)
+
+
+def plot_lengths(report: Report) -> Figure:
+    """Of each row whose short form was run at several lengths the measure against the
+    share of the paper's examples, and what the paper has after all of them."""
+    shown = report.stretched
+    fig, axes = figure(1, len(shown), 2.3 * len(shown), 2.4, squeeze=False)
+    for ax, runs in zip(axes.flat, shown, strict=True):
+        _stretch(ax, runs)
+        ax.set_title(runs[0].row.name)
+        ax.set(xlabel="% of the paper's examples", ylabel=_axis([runs[0].row]))
+    return fig
+
+
+def _stretch(ax: Axes, runs: Sequence[Runs]) -> None:
+    """Every seed a circle, the means joined."""
+    own = {"color": METHODS[0], "mfc": "white"}
+    ax.plot(
+        [100 * r.share for r in runs],
+        [statistics.mean(in_its_unit(r)) for r in runs],
+        **own,
+    )
+    for r in runs:
+        ax.plot([100 * r.share] * len(r.found), in_its_unit(r), "o", ms=6, **own)
+    mean, spread = in_paper(runs[0].row)
+    paper = {"marker": "D", "ms": 4.5, "color": DATA, "capsize": 2.5}
+    ax.errorbar(100, mean, spread, **paper)
+    ax.set_xscale("log")
 
 
 def svg(drawn: Figure) -> str:
@@ -595,7 +666,6 @@ def page(report: Report, template: str) -> str:
         "words": _and,
         "code": _code,
         "span": _span,
-        "share": _short_share,
         "verdict": verdict,
         "hours": report.hours,
         "paper": in_paper,
@@ -623,12 +693,16 @@ def files(found: Sequence[Mapping[str, Any]], template: str) -> dict[Path, str]:
         "small": report.small_table(),
         "runs": report.runs_table(),
     }
+    figures = {"": plot(report)}
+    if report.stretched:
+        tables["length"] = report.length_table()
+        figures["_length"] = plot_lengths(report)
     for section in report.sections:
         tables[section.slug] = section.table()
         if section.comparable:
             tables[f"{section.slug}_beside"] = section.evidence()
     made = {Path(f"{STATIC}_{name}.csv"): _csv(t) for name, t in tables.items()}
-    made[Path(f"{STATIC}.svg")] = svg(plot(report))
+    made |= {Path(f"{STATIC}{name}.svg"): svg(drawn) for name, drawn in figures.items()}
     made[PENDING] = _csv(report.pending_table())
     made[PAGE] = page(report, template)
     return made

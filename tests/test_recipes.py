@@ -313,6 +313,26 @@ def test_reproduce_writes_what_it_measured_and_skips_what_is_there(
     assert list(shown) == ["small"] and len(shown["small"]) == 2
 
 
+def test_a_run_can_be_stretched(tmp_path, monkeypatch, capsys):
+    """Steps and staircase together; the files stand apart from the size's own."""
+    paper = EXPERIMENTS["aae/semi-supervised-100"].recipe("paper", 3, 0.1)
+    assert paper.steps == 250_000 and paper.drops == (2500, 50_000) and paper.seed == 3
+    tiny(monkeypatch)
+    row = "aae/clustering-16"
+    assert reproduce(tmp_path, row, "--seeds", 1, "--length", "2.5") == 0
+    assert "aae/clustering-16/small-x2.5-0: clustering_error" in capsys.readouterr().out
+    assert (tmp_path / "results" / row / "small-x2.5-0.json").exists()
+    assert (tmp_path / "runs" / row / "small-x2.5-0").is_dir()
+    assert reproduce(tmp_path, row, "--seeds", 1) == 0
+    whole, longer = results.load(tmp_path / "results")
+    assert (whole["steps"], longer["steps"]) == (3, 8) and longer["length"] == 2.5
+    assert whole["recipe"] | {"steps": 8} == longer["recipe"]
+    shown = results.measured([whole, longer], EXPERIMENTS[row])
+    assert shown == {"small": [whole["test"]["clustering_error"]]}
+    assert reproduce(tmp_path, row, "--length", "1e-3") == 2
+    assert "0.001 of 3 steps are none" in capsys.readouterr().err
+
+
 def test_reproduce_stops_in_time_and_goes_on(tmp_path, monkeypatch, capsys):
     tiny(monkeypatch, steps=200)
     row = "aae/clustering-16"
@@ -386,7 +406,12 @@ def test_stored_results_are_what_the_recipes_say():
     assert results.load(folder)
     for result in results.load(folder):
         row = EXPERIMENTS[result["experiment"]]
-        chosen = json.loads(json.dumps(row.options(result["size"], result["seed"])))
+        options = row.options(result["size"], result["seed"])
+        whole = row.recipe(result["size"], result["seed"], result["length"])
+        for key in options.keys() & {"steps", "drops"}:
+            options[key] = getattr(whole, key)
+        assert result["steps"] == whole.steps
+        chosen = json.loads(json.dumps(options))
         made = result["recipe"]["setup"] | result["recipe"]
         for key, value in chosen.items():  # rates are given of all players or of some
             found = made[key]

@@ -54,17 +54,18 @@ def table(made_, name):
 
 
 def on_disk():
-    """(experiment, size, seed) of every file."""
+    """(experiment, size, seed) of every file, `short-x4` a size of its own."""
     folder = ROOT / results.FOLDER
-    paths = [p.relative_to(folder) for p in folder.glob("*/*/*.json")]
-    return [(p.parent.as_posix(), *p.stem.split("-")) for p in paths]
+    paths = [p.relative_to(folder).as_posix() for p in folder.glob("*/*/*.json")]
+    return [re.fullmatch(r"(.*)/(.*)-(\d+)\.json", path).groups() for path in paths]
 
 
 def runs(name, size, values, **other):
     """Results of one row, seed by seed, made up of a stored one."""
     row = EXPERIMENTS[name]
     own = [r for r in stored() if r["experiment"] == name] or stored()
-    like = {**own[0], "experiment": name, "measure": row.measure, "size": size, **other}
+    named = {"experiment": name, "measure": row.measure, "size": size, "length": 1.0}
+    like = own[0] | named | other
     return [
         like
         | {"seed": seed}
@@ -142,6 +143,11 @@ def test_every_experiment_and_every_file_of_results_appears():
             r"reproduce (\S+) --size (\w+)", line["command"]
         ).groups()
         seen += [(name, size, seed) for seed in expanded(line["seeds"])]
+    for line in table(made(), "length") if stretched(stored()) else []:
+        name, times = re.search(
+            r"reproduce (\S+) .* --length (\S+)`|$", line["command"]
+        ).groups()
+        seen += [(name, f"short-x{times}", s) for s in expanded(line["seeds"]) if times]
     for line in table(made(), "small"):
         seen += [(line["experiment"], "small", s) for s in expanded(line["seeds"])]
     assert sorted(seen) == sorted(on_disk())
@@ -154,6 +160,10 @@ def test_every_experiment_and_every_file_of_results_appears():
         (*name.split("/"), f"{size}-{seed}.json") for name, size, seed in on_disk()
     }
     assert f"All {len(on_disk())} runs" in page
+
+
+def stretched(found):
+    return report.Report(tuple(found)).stretched
 
 
 def expanded(seeds):
@@ -170,7 +180,8 @@ def test_pending_is_what_has_too_few_seeds():
     lines = list(csv.DictReader(io.StringIO(made()[report.PENDING])))
     counts = {(name, size): 0 for name in EXPERIMENTS for size in SIZES}
     for name, size, _ in on_disk():
-        counts[name, size] += 1
+        if size in SIZES:
+            counts[name, size] += 1
     few = {key: n for key, n in counts.items() if n < wanted(key[0])}
     assert {(r["experiment"], r["size"]): int(r["seeds"]) for r in lines} == few
     sizes = [r["size"] for r in lines]
@@ -222,6 +233,32 @@ def test_runs_at_the_paper_size_take_the_place_of_pending():
     assert [r for r in pending if r.startswith("bigan/discriminator,paper,4")]
     assert "2 of these have been run" in now[report.PAGE]
     assert "deviations: 1; are better: 1; are worse: 0." in now[report.PAGE]
+
+
+def test_a_row_at_several_lengths_is_told_from_the_shortest_on():
+    """And its longer runs are no seeds of the short form."""
+    whole = [r for r in stored() if r["length"] == 1]
+    longer, shorter = (
+        runs("bigan/bigan", "short", values, length=length)
+        for length, values in ((4.0, [0.97, 0.98]), (0.5, [0.9]))
+    )
+    assert not stretched(whole)
+    now = report.files(whole + longer + shorter, template())
+    lines, short = table(now, "length"), report.Report(tuple(whole))
+    ours = [short.runs("bigan/bigan", "short").show(), "97.50 ± 0.71 %"]
+    assert [line["ours"] for line in lines] == ["90.00 %", *ours]
+    assert [line["of its examples"] for line in lines] == ["1.25 %", "2.5 %", "10 %"]
+    assert lines[2]["command"] == (
+        "`adv-ae reproduce bigan/bigan --size short --seeds 5 --length 4`"
+    )
+    page = now[report.PAGE].replace("\N{NO-BREAK SPACE}", " ")
+    said = f"90.00 % after 1.25 % of its examples, {ours[0]} after 2.5 %"
+    assert f"`bigan/bigan`, where the paper has 97.39 %: {said}" in page
+    assert now[report.PENDING] == report.files(whole, template())[report.PENDING]
+    assert {"bigan/bigan", "% of the paper's examples", "feature accuracy, %"} <= set(
+        words(now[Path(f"{report.STATIC}_length.svg")])
+    )
+    assert Path(f"{report.STATIC}_length.svg") not in report.files(whole, template())
 
 
 @pytest.mark.parametrize("size", report.COMPARABLE)

@@ -68,6 +68,17 @@ class Recipe:
     drop: float = 0.1
     eps: float = 1e-8
 
+    def stretched(self, length: float) -> "Recipe":
+        """The same run, of so many times the steps; a staircase stretches with it.
+
+        Raises:
+            RecipeError: no step would be left.
+        """
+        steps, *drops = (round(length * i) for i in (self.steps, *self.drops))
+        if steps < 1:
+            raise RecipeError(f"{length:g} of {self.steps} steps are none.")
+        return dataclasses.replace(self, steps=steps, drops=tuple(drops))
+
     def dataset(self) -> Dataset:
         """The data set.
 

@@ -71,8 +71,9 @@ class Experiment:
         own = self.settings[seed % len(self.settings)] if self.settings else {}
         return {"data": data, **getattr(self, size), **own}
 
-    def recipe(self, size: str, seed: int) -> Recipe:
-        """The run of a size and a seed."""
+    def recipe(self, size: str, seed: int, length: float = 1.0) -> Recipe:
+        """The run of a size and a seed, `length` times as long as the size has it."""
         options = self.options(size, seed)
         data = options.pop("data")
-        return recipe(self.method, data, SHAPES[data], seed=seed, **options)
+        made = recipe(self.method, data, SHAPES[data], seed=seed, **options)
+        return made.stretched(length)
