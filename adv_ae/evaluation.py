@@ -31,43 +31,24 @@ def evaluate(game: Any, dataset: Dataset, split: str = "test") -> dict[str, floa
         split: one of `SPLITS`.
 
     Returns:
-        Of a method with an encoder:
+        By name those of `measures.MEASURES`, where their protocols stand, that apply.
 
-        - `squared_error`: of the reconstruction, mean over pixels;
-        - `cross_entropy`: of Bernoulli pixels at the reconstruction, nats per example
-          (pictures only);
-        - `two_sample_accuracy`: of q(z) against p(z), 1/2 at best;
-        - `nearest_neighbor_accuracy`: of labels by the nearest code of the train
-          split (of `train`: the second half by the first);
-        - `probe_error`: of the label by a linear classifier on the codes, fitted to
-          the same;
-        - of ALI (without labels or layers): `svm_error` of linear SVMs on the code and
-          the last three hidden layers, from 1000 labels (100 where there are fewer
-          than 10,000 in all), the mean over ten draws of them;
-        - with classes or clusters y: `classification_error` where labels are told, else
-          `clustering_error` by the paper's rule, `majority_error`,
-          `one_to_one_error`, the heads named on `valid` (of `valid`: on `train`);
-          `heads_used`, those to which a point falls; in the plane
-          `head_distance`, the least between two heads;
-        - of a label-informed AAE `component_error`: share of codes that stand in
-          another component than their label's.
-
-        - of an IWAE on drawn pixels, of which one draw is judged:
-          `negative_log_likelihood` with 5,000 draws of z and its
-          `likelihood_standard_error` (`metrics.mean_log_likelihood`); of the first 100
-          points the same, `importance_bound`, beside `annealed_bound`, by annealed
-          importance sampling from the prior; `active_units`.
-
-        Of encoders and of a GAN's D, where there are labels: `feature_accuracy`, of
-        labels by the nearest neighbor in the last hidden layer.
-
-        Of every method, for grey pictures: `parzen_log_likelihood` of at most 10,000
-        points by 10,000 samples, nats per example, its `parzen_standard_error`, and
-        `parzen_sigma`, the width, chosen on at most 1,000 points of `valid`. On a
-        mixture in the plane: `modes_reached`, the components to which any of 10,000
-        samples falls, and `high_quality_share`, of samples within three standard
-        deviations of one; with an encoder `mode_kept`, the share of x whose
-        reconstruction falls to the component of x.
+        - With an encoder: `squared_error`, of pictures `cross_entropy`;
+          `two_sample_accuracy`; where there are labels `nearest_neighbor_accuracy` and
+          `probe_error`.
+        - Of encoders and of a GAN's D, where there are labels: `feature_accuracy`; of
+          ALI (without labels or layers) `svm_error`.
+        - With classes or clusters y: `heads_used`; `classification_error` where labels
+          are told, else `clustering_error`, `majority_error`, `one_to_one_error`; in
+          the plane `head_distance`.
+        - Of a label-informed AAE: `component_error`.
+        - Of an IWAE on drawn pixels: `negative_log_likelihood`,
+          `likelihood_standard_error`, `importance_bound`, `annealed_bound`,
+          `active_units`.
+        - Of grey pictures: `parzen_log_likelihood`, `parzen_standard_error`,
+          `parzen_sigma`.
+        - On a mixture in the plane: `modes_reached`, `high_quality_share`, with an
+          encoder `mode_kept`.
     """
     torch.manual_seed(0)
     part: Split = getattr(dataset, split)

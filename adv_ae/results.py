@@ -3,7 +3,6 @@ them."""
 
 import json
 import platform
-import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 
 from adv_ae import __version__, runs
+from adv_ae.measures import figure
 from adv_ae.ranks import ALONE, Ranks
 from adv_ae.recipes import EXPERIMENTS, Experiment
 
@@ -86,8 +86,7 @@ def reproduce(
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
         runs.write(path, json.dumps(result) + "\n")
-        figure = result["test"][row.measure]
-        say(f"{name}: {row.measure} {show(row, [figure])}")
+        say(f"{name}: {row.measure} {show(row, [result['test'][row.measure]])}")
     return True
 
 
@@ -163,34 +162,6 @@ def show(row: Experiment, values: list[float]) -> str:
     """Mean and standard deviation over seeds as the paper prints them, and how many."""
     seeds = "1 seed" if len(values) == 1 else f"{len(values)} seeds"
     return f"{figure(row.measure, values)} ({seeds})"
-
-
-def figure(measure: str, values: list[float]) -> str:
-    """Mean and, of several, standard deviation in the measure's unit: errors and
-    accuracies in percent, likelihoods and entropies in nats, others as they are.
-
-    Example:
-        >>> figure("classification_error", [0.02, 0.03])
-        '2.50 ± 0.71 %'
-    """
-    scale, unit, digits = _units(measure)
-    text = f"{scale * statistics.mean(values):.{digits}f}"
-    if len(values) > 1:
-        text += f" ± {scale * statistics.stdev(values):.{digits}f}"
-    return text + unit
-
-
-def _units(measure: str) -> tuple[int, str, int]:
-    """Of a measure: factor, unit, digits after the point."""
-    if measure.endswith(("squared_error", "standard_error")):
-        return 1, "", 4
-    if measure.endswith(("error", "accuracy", "kept")):
-        return 100, " %", 2
-    if measure == "negative_log_likelihood":
-        return 1, " nats", 2
-    return (
-        (1, " nats", 1) if measure.endswith(("likelihood", "entropy")) else (1, "", 1)
-    )
 
 
 def _device(device: str) -> str:

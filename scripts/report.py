@@ -25,7 +25,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from adv_ae import results
+from adv_ae import measures, results
 from adv_ae.plots import DATA, METHODS, figure
 from adv_ae.recipes import EXPERIMENTS, SIZES, Experiment, Recipe
 
@@ -197,7 +197,7 @@ class Runs:
 
     def show(self, split: str = "test") -> str:
         """Mean and deviation in the paper's unit."""
-        return results.figure(self.row.measure, self.values(None, split))
+        return measures.figure(self.row.measure, self.values(None, split))
 
     def raw(self, metric: str, split: str = "test") -> str:
         """Mean and deviation as they are stored, three digits."""
@@ -428,6 +428,14 @@ class Report:
         return lines
 
 
+def measures_table() -> Table:
+    """What each figure is."""
+    lines: Table = [("measure", "what it is, and how it is measured", "unit", "better")]
+    for name, m in measures.MEASURES.items():
+        lines.append((f"`{name}`", m.protocol, m.unit or NONE, m.better or NONE))
+    return lines
+
+
 def verdict(r: Runs) -> str:
     """`within` if the paper's number lies within two standard deviations of our mean,
     else `better` or `worse` than it."""
@@ -435,7 +443,7 @@ def verdict(r: Runs) -> str:
     mean, spread = statistics.mean(ours), statistics.stdev(ours)
     if abs(mean - paper) <= 2 * spread:
         return "within"
-    less_is_better = bool(re.search(r"error$|^negative", r.row.measure))
+    less_is_better = measures.MEASURES[r.row.measure].better == "less"
     return "better" if (mean < paper) == less_is_better else "worse"
 
 
@@ -692,6 +700,7 @@ def files(found: Sequence[Mapping[str, Any]], template: str) -> dict[Path, str]:
     tables = {
         "small": report.small_table(),
         "runs": report.runs_table(),
+        "measures": measures_table(),
     }
     figures = {"": plot(report)}
     if report.stretched:

@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 
 from adv_ae import runs, zoo
+from adv_ae.measures import figure as shown
 from adv_ae.results import commit_now
-from adv_ae.results import figure as shown
 from adv_ae.zoo.pack import pack
 
 TABLE = Path(__file__).resolve().parent.parent / "book" / "_static" / "zoo.csv"

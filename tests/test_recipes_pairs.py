@@ -10,6 +10,7 @@ from adv_ae import (
     data,
     evaluation,
     games,
+    measures,
     metrics,
     networks,
     results,
@@ -241,10 +242,10 @@ def test_figures_are_shown_in_their_units():
     accuracy = EXPERIMENTS["bigan/bigan"]
     assert results.show(accuracy, [0.97, 0.98]) == "97.50 ± 0.71 % (2 seeds)"
     assert results.show(EXPERIMENTS["ali/grid"], [25.0]) == "25.0 (1 seed)"
-    assert results.figure("cross_entropy", [98.76]) == "98.8 nats"
-    assert results.figure("negative_log_likelihood", [86.764]) == "86.76 nats"
-    assert results.figure("squared_error", [0.02, 0.04]) == "0.0300 ± 0.0141"
-    assert results.figure("parzen_standard_error", [1.65]) == "1.6500"
+    assert measures.figure("cross_entropy", [98.76]) == "98.8 nats"
+    assert measures.figure("negative_log_likelihood", [86.764]) == "86.76 nats"
+    assert measures.figure("squared_error", [0.02, 0.04]) == "0.0300 ± 0.0141"
+    assert measures.figure("parzen_standard_error", [1.65]) == "1.6500"
 
 
 def test_decoders_of_tables_begin_at_the_mean_picture(tmp_path):

@@ -14,7 +14,8 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
-from adv_ae import results
+from adv_ae import evaluation, results
+from adv_ae.measures import MEASURES
 from adv_ae.recipes import EXPERIMENTS, SIZES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -125,6 +126,21 @@ def test_the_page_shows_every_table():
     shown = {Path("results/pending.csv") if ".." in p.parts else p for p in shown}
     assert shown == {p for p in made() if p.suffix == ".csv"}
     assert "_static/reproduced.svg" in page
+
+
+def test_every_figure_that_was_taken_is_explained():
+    """And every measure that is explained was taken."""
+    taken = {m for r in stored() for split in ("valid", "test") for m in r[split]}
+    lines = {line["measure"].strip("`"): line for line in table(made(), "measures")}
+    assert set(lines) == taken == set(MEASURES)
+    assert all(
+        len(line["what it is, and how it is measured"]) > 15 for line in lines.values()
+    )
+    for name, measure in MEASURES.items():
+        assert f"`{name}`" in evaluation.evaluate.__doc__
+        assert (measure.better == "more") <= ("error" not in name)
+    for row in EXPERIMENTS.values():
+        assert MEASURES[row.measure].better or not row.reported, row.name
 
 
 def test_every_paper_is_in_the_bibliography():
