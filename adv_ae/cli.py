@@ -273,6 +273,7 @@ CHOICES = (  # options of `train` that are options of `recipe`, where they are g
     "labels",
     "heads",
     "networks",
+    "constant",
 )
 
 
@@ -295,11 +296,13 @@ def _train(args: argparse.Namespace) -> None:
     machine = _machine(args)
     dataset = data.load(name)
     asked = {key: getattr(args, key) for key in CHOICES if getattr(args, key)}
+    if row and isinstance(args.lr, dict):  # the other players keep the row's
+        asked["lr"] = {**row.recipe(size, args.seed).lr, **args.lr}
     recipe = recipes.recipe(
         row.method if row else args.method,
         dataset.name,
         dataset.shape,
-        **(own | {"constant": args.constant, "seed": args.seed} | asked),
+        **(own | {"seed": args.seed} | asked),
     )
     if recipe.examples is not None:
         dataset = recipe.dataset()
@@ -388,11 +391,10 @@ def _machine(args: argparse.Namespace) -> "Machine":
     from adv_ae.precision import PRECISIONS
     from adv_ae.runs import Machine
 
-    if args.precision:
-        recipes.known(args.precision, PRECISIONS, "precision")
+    asked = args.precision
     return Machine(
         _device(args.device),
-        args.precision,
+        asked and recipes.known(asked, PRECISIONS, "precision"),
         False if args.no_capture else None,
         args.compile,
     )

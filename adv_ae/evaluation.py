@@ -27,7 +27,7 @@ def evaluate(game: Any, dataset: Dataset, split: str = "test") -> dict[str, floa
         game: in eval mode.
         dataset: its split is measured; what has to be learned or chosen for that (a
             probe, the neighbors, the width of a window, what a cluster stands for) is
-            learned from the other splits.
+            learned from other splits than `test`.
         split: one of `SPLITS`.
 
     Returns:
@@ -35,18 +35,18 @@ def evaluate(game: Any, dataset: Dataset, split: str = "test") -> dict[str, floa
 
         - With an encoder: `squared_error`, of pictures `cross_entropy`;
           `two_sample_accuracy`; where there are labels `nearest_neighbor_accuracy` and
-          `probe_error`.
+          `probe_error` (an encoder that takes a label is given the right one).
         - Of encoders and of a GAN's D, where there are labels: `feature_accuracy`; of
           ALI (without labels or layers) `svm_error`.
         - With classes or clusters y: `heads_used`; `classification_error` where labels
-          are told, else `clustering_error`, `majority_error`, `one_to_one_error`; in
-          the plane `head_distance`.
+          are told, else `clustering_error`, `majority_error`, `one_to_one_error`; of
+          dimension reduction `head_distance`.
         - Of a label-informed AAE: `component_error`.
         - Of an IWAE on drawn pixels: `negative_log_likelihood`,
           `likelihood_standard_error`, `importance_bound`, `annealed_bound`,
           `active_units`.
-        - Of grey pictures: `parzen_log_likelihood`, `parzen_standard_error`,
-          `parzen_sigma`.
+        - Of grey pictures, and where nothing else applies: `parzen_log_likelihood`,
+          `parzen_standard_error`, `parzen_sigma`.
         - On a mixture in the plane: `modes_reached`, `high_quality_share`, with an
           encoder `mode_kept`.
     """
@@ -230,7 +230,7 @@ def _modes(game: Any, dataset: Dataset, part: Split) -> dict[str, float]:
         "high_quality_share": metrics.high_quality_share(draws, centers, radius),
     }
     if isinstance(game, games.Bidirectional):
-        x_hat = _blocks(game.reconstruct, game, *_seen(game, part)).cpu()
+        x_hat = _blocks(game.reconstruct, game, part.x, *beside_x(game, part.y)).cpu()
         kept = torch.cdist(x_hat, centers).argmin(1) == part.y
         result["mode_kept"] = kept.double().mean().item()
     return result
@@ -250,8 +250,9 @@ def _heads(game: Any, dataset: Dataset, split: str) -> dict[str, float]:
     if isinstance(game, games.SemiSupervisedAAE | games.SemiSupervisedALI):
         result["classification_error"] = metrics.classification_error(*asked)
     else:
+        classes = int(dataset.train.y.max()) + 1  # type: ignore[union-attr]
         result |= {
-            f"{name}_error": metrics.clustering_error(named, asked, rule)
+            f"{name}_error": metrics.clustering_error(named, asked, rule, classes)
             for name, rule in zip(
                 ("clustering", "majority", "one_to_one"), metrics.RULES, strict=True
             )

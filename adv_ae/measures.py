@@ -49,7 +49,8 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
             "less",
             "codes told from as many draws of the prior by the vote of the nearest, as "
             "many as the root of the number learned; a half of both is learned, the "
-            "other told; one half is best",
+            "other told; one half where the two have one law, and in many dimensions "
+            "also where one lies inside the other",
         ),
         "nearest_neighbor_accuracy": _share(
             "", f"class by the nearest code, {_FITTED}"
@@ -66,12 +67,12 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
             "less",
             "of linear SVMs on the code and the encoder's last three hidden layers, "
             "from 1,000 labels (100 where there are fewer than 10,000), the penalty "
-            "chosen on valid, the mean over ten draws of labels",
+            "chosen on valid (of valid itself, too), the mean over ten draws of labels",
         ),
         "negative_log_likelihood": _nats(
             "less",
             "-log p(x) of pixels drawn once, by importance sampling with 250 draws of "
-            "z, and the difference that 5,000 make on the first 1,000 examples",
+            "z, and the difference that 5,000 make on 1,000 of the examples",
             2,
         ),
         "likelihood_standard_error": _nats("", "of that difference", 2),
@@ -100,7 +101,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "one_to_one_error": _share(
             "less", f"as that, but each class has one head at most; {_NAMED}"
         ),
-        "head_distance": _plain("", "the least between two heads in the plane", 1),
+        "head_distance": _plain("", "the least between two heads", 1),
         "component_error": _share(
             "less", "codes that stand in another component than their label's"
         ),
@@ -111,7 +112,10 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         ),
         "parzen_standard_error": _plain("", "of that mean, in nats", 4),
         "parzen_sigma": _plain(
-            "", "the windows' width, chosen on at most 1,000 examples of valid", 1
+            "",
+            "the windows' width, chosen on at most 1,000 examples of valid (of valid "
+            "itself, too)",
+            1,
         ),
         "modes_reached": _plain(
             "more", "components to which any of 10,000 samples falls", 1

@@ -31,7 +31,7 @@ class Prior(nn.Module):
         )
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """log p(z) in nats, (N,)."""
+        """log p(z) in nats, (...) of z (..., dim)."""
         raise TypeError(
             f"{type(self).__name__} has samples but no density in closed form; "
             "methods that need log p(z), such as the VAE, cannot use it. The AAE can: "
@@ -104,7 +104,7 @@ class Uniform(Prior):
 
     def log_prob(self, z: Tensor) -> Tensor:
         low, high = self.edges
-        inside = ((low <= z) & (z <= high)).all(1)
+        inside = ((low <= z) & (z <= high)).all(-1)
         log_density = -self.dim * (high - low).log()
         return torch.where(inside, log_density, -torch.inf)
 
@@ -131,7 +131,7 @@ class OneHot(Mixture):
         return self.eye[labels]
 
     def log_prob(self, z: Tensor) -> Tensor:
-        return torch.full_like(z[:, 0], -math.log(self.k))
+        return torch.full_like(z[..., 0], -math.log(self.k))
 
 
 class Empirical(Prior):
@@ -194,14 +194,13 @@ class GaussianRing(Mixture):
         return (self.rotation[k] @ petal.unsqueeze(2)).squeeze(2)
 
     def log_prob(self, z: Tensor) -> Tensor:
-        return self.log_prob_components(z).logsumexp(1) - math.log(self.k)
+        return self.log_prob_components(z).logsumexp(-1) - math.log(self.k)
 
     def log_prob_components(self, z: Tensor) -> Tensor:
-        """log N(z; component k), (N, K)."""
-        local = torch.einsum("kji,nj->nki", self.rotation, z)  # rotate back
-        return (
-            _Normal(self.shift, self.scale, validate_args=False).log_prob(local).sum(2)
-        )
+        """log N(z; component k), (..., K)."""
+        local = torch.einsum("kji,...j->...ki", self.rotation, z)  # rotate back
+        petal = _Normal(self.shift, self.scale, validate_args=False)
+        return petal.log_prob(local).sum(-1)
 
     def component(self, z: Tensor) -> Tensor:
         """The component that z most likely comes from, (N,)."""

@@ -2,16 +2,12 @@
 them."""
 
 import json
-import platform
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from adv_ae import __version__, runs
+from adv_ae import runs
 from adv_ae.measures import figure
 from adv_ae.ranks import ALONE, Ranks
 from adv_ae.recipes import EXPERIMENTS, Experiment
@@ -103,12 +99,9 @@ def measure(
     """Run an experiment, or go on with it, and return its result.
 
     Returns:
-        Names, figures of the valid and the test split (`evaluation.evaluate`), steps,
-        wall seconds of the training, device, precision, versions, commit, and the whole
-        recipe.
+        Names, the content of `metrics.json` (see `runs.train`), and the whole recipe.
     """
     recipe = row.recipe(size, seed, length)
-    commit = commit_now()  # as it is at the start
     report = runs.train(
         recipe,
         recipe.dataset(),
@@ -124,17 +117,7 @@ def measure(
         "length": length,
         "seed": seed,
         "measure": row.measure,
-        "valid": report["valid"],
-        "test": report["test"],
-        "steps": report["steps"],
-        "seconds": report["seconds"],
-        "device": _device(machine.device),
-        "precision": report["precision"],
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "adv_ae": __version__,
-        "commit": commit,
+        **report,
         "recipe": recipe.to_dict(),
     }
 
@@ -162,26 +145,3 @@ def show(row: Experiment, values: list[float]) -> str:
     """Mean and standard deviation over seeds as the paper prints them, and how many."""
     seeds = "1 seed" if len(values) == 1 else f"{len(values)} seeds"
     return f"{figure(row.measure, values)} ({seeds})"
-
-
-def _device(device: str) -> str:
-    if device.startswith("cuda"):
-        return torch.cuda.get_device_name(device)
-    return f"CPU, {platform.machine()}"
-
-
-def commit_now() -> str:
-    """Of the package's checkout, with a + where it was changed; "" of none."""
-    here = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", *arguments], cwd=here, capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
-    try:
-        changed = git("status", "--porcelain", str(here))
-        return git("rev-parse", "HEAD") + ("+" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return ""

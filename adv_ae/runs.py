@@ -29,8 +29,9 @@ from adv_ae.game import Game
 from adv_ae.networks import PixelMLP
 from adv_ae.networks.conv import Decoder
 from adv_ae.pictures import pictures, samples, save_picture
+from adv_ae.provenance import provenance
 from adv_ae.ranks import present
-from adv_ae.recipes import METHODS, Recipe
+from adv_ae.recipes import METHODS, Recipe, RecipeError, known
 from adv_ae.training import (
     CheckpointError,
     History,
@@ -87,12 +88,16 @@ def load_recipe(folder: str | Path) -> Recipe:
     """
     path = Path(folder) / "config.json"
     try:
-        return Recipe.from_dict(json.loads(path.read_text()))
+        recipe = Recipe.from_dict(json.loads(path.read_text()))
+        known(recipe.method, METHODS, "method")
+        return recipe
     except FileNotFoundError:
         raise RunError(
             f"{folder} is no run folder: it has no config.json. "
             "Make one with: adv-ae train METHOD --out FOLDER"
         ) from None
+    except RecipeError as error:
+        raise RunError(f"{path}: {error}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{path} cannot be read: {error!r}.") from None
 
@@ -153,19 +158,26 @@ def train(
         time_limit: seconds after which the training stops, to be resumed.
 
     Returns:
-        The content of `metrics.json`.
+        The content of `metrics.json`: steps, their pace, wall seconds in all; device,
+        precision, threads, ranks, versions and commit of the last call that trained;
+        figures of the `valid` and of the `test` split.
 
     Raises:
+        RecipeError: the data are not for the recipe.
         RunError: the folder is in the way, or is another run's.
         TrainingError: a loss is no longer finite.
         TimeoutError: the time limit was reached.
         RankLost: another rank has ended.
     """
-    folder, ranks = Path(folder), present()
+    folder, ranks, streams = Path(folder), present(), recipe.streams(dataset.train)
     finished = ranks.by_first(lambda: _claim(recipe, folder, resume))
     if finished:
         return finished
-    start = time.perf_counter()
+    start, by = time.perf_counter(), provenance(machine.device)
+
+    def left() -> float | None:
+        return None if time_limit is None else time_limit - time.perf_counter() + start
+
     torch.manual_seed(recipe.seed)
     game = recipe.game()
     _begin_at_mean(game, dataset)
@@ -191,10 +203,9 @@ def train(
             batch_size=recipe.batch_size,
             schedules=recipe.schedules(before),
             checkpoint=folder / "checkpoint" / "first",
+            time_limit=left(),
             **options,
         )
-    streams = recipe.streams(dataset.train)
-    left = None if time_limit is None else time_limit - time.perf_counter() + start
     histories[recipe.method] = fit(
         game,
         streams,
@@ -202,11 +213,11 @@ def train(
         batch_size=recipe.batch_sizes(streams),
         schedules=recipe.schedules(game),
         checkpoint=folder / "checkpoint" / recipe.method,
-        time_limit=left,
+        time_limit=left(),
         **options,
     )
     return ranks.by_first(
-        lambda: _finish(recipe, dataset, folder, game, histories, machine)
+        lambda: _finish(recipe, dataset, folder, game, histories, machine, by)
     )
 
 
@@ -217,6 +228,7 @@ def _finish(
     game: Any,
     histories: dict[str, History],
     machine: Machine,
+    by: dict[str, Any],
 ) -> dict[str, Any]:
     """Fill the folder of a run that has ended; the content of `metrics.json`."""
     history = histories[recipe.method]
@@ -228,10 +240,9 @@ def _finish(
         "steps": history.steps,
         "steps_per_second": round(history.steps_per_second, 1),
         "seconds": round(sum(h.total_seconds for h in histories.values()), 3),
-        "device": machine.device,
         "precision": machine.precision or torch.get_float32_matmul_precision(),
         "ranks": present().size,
-        "torch": torch.__version__,
+        **by,
         "valid": evaluate(game, dataset, "valid"),
         "test": evaluate(game, dataset, "test"),
     }
@@ -250,7 +261,7 @@ def _begin_at_mean(game: Any, dataset: Dataset) -> None:
 
 def _claim(recipe: Recipe, folder: Path, resume: bool) -> dict[str, Any] | None:
     """Make the folder this run's, or raise; the metrics of a run that is finished."""
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.exists() or all(p.suffix == ".draft" for p in folder.iterdir()):
         folder.mkdir(parents=True, exist_ok=True)
         _save_recipe(recipe, folder)
         return None

@@ -455,8 +455,9 @@ def in_paper(row: Experiment) -> tuple[float, float]:
 
 
 def in_its_unit(r: Runs) -> list[float]:
-    """Our values in the unit of the paper's number."""
-    return [(100 if "%" in r.row.reported else 1) * value for value in r.values()]
+    """Our values in the measure's unit, which is the paper's."""
+    scale = 100 if measures.MEASURES[r.row.measure].unit == "%" else 1
+    return [scale * value for value in r.values()]
 
 
 def difference(a: tuple[float, float], b: tuple[float, float], n: int) -> str:
@@ -614,7 +615,7 @@ def _panel(ax: Axes, report: Report, rows: Sequence[Experiment]) -> None:
 
 def _axis(rows: Sequence[Experiment]) -> str:
     """Measure and unit."""
-    unit = rows[0].reported.rpartition(" ")[2].strip("0123456789.")
+    unit = measures.MEASURES[rows[0].measure].unit
     return ", ".join([*_measures(rows), *filter(None, [unit])])
 
 
@@ -644,9 +645,10 @@ def _stretch(ax: Axes, runs: Sequence[Runs]) -> None:
     )
     for r in runs:
         ax.plot([100 * r.share] * len(r.found), in_its_unit(r), "o", ms=6, **own)
-    mean, spread = in_paper(runs[0].row)
-    paper = {"marker": "D", "ms": 4.5, "color": DATA, "capsize": 2.5}
-    ax.errorbar(100, mean, spread, **paper)
+    if runs[0].row.reported:
+        mean, spread = in_paper(runs[0].row)
+        paper = {"marker": "D", "ms": 4.5, "color": DATA, "capsize": 2.5}
+        ax.errorbar(100, mean, spread, **paper)
     ax.set_xscale("log")
 
 

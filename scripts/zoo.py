@@ -16,7 +16,7 @@ import torch
 
 from adv_ae import runs, zoo
 from adv_ae.measures import figure as shown
-from adv_ae.results import commit_now
+from adv_ae.recipes import known
 from adv_ae.zoo.pack import pack
 
 TABLE = Path(__file__).resolve().parent.parent / "book" / "_static" / "zoo.csv"
@@ -48,14 +48,11 @@ def figure(card: zoo.Card) -> str:
 
 def main(names: list[str]) -> int:
     torch.set_num_threads(1)
-    for name in names or [n for n in zoo.MODELS if not zoo.path(n).exists()]:
-        recipe, folder, commit = (
-            zoo.MODELS[name].recipe(),
-            f"runs/zoo/{name}",
-            commit_now(),
-        )
+    missing = [name for name in zoo.MODELS if not zoo.path(name).exists()]
+    for name in [known(n, zoo.MODELS, "model of the zoo") for n in names] or missing:
+        recipe, folder = zoo.MODELS[name].recipe(), f"runs/zoo/{name}"
         runs.train(recipe, recipe.dataset(), folder, resume=True, progress=True)
-        card = pack(name, folder, commit)
+        card = pack(name, folder)
         print(f"{name}: {figure(card)}, {card.dtype}")
     TABLE.write_text(table())
     return 0

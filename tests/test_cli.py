@@ -263,6 +263,30 @@ def test_a_run_is_not_overwritten_and_resumes_only_as_itself(aae, capsys):
     assert {p: p.read_bytes() for p in aae.iterdir()} == before
 
 
+def test_a_run_killed_before_it_had_a_recipe_begins_anew(tmp_path):
+    made = recipe("aae", "digits", (8, 8), hidden=(8,), steps=3, batch_size=20)
+    (tmp_path / "config.json.draft").write_text("{")
+    assert runs.train(made, data.digits(), tmp_path, resume=True)["steps"] == 3
+
+
+def test_a_recipe_of_an_unknown_method_is_no_traceback(tmp_path, capsys):
+    made = recipe("aae", "digits", (8, 8), hidden=(8,), steps=3)
+    text = json.dumps(made.to_dict()).replace('"aae"', '"aea"')
+    (tmp_path / "config.json").write_text(text)
+    assert run("evaluate", tmp_path) == 2
+    assert "unknown method 'aea'" in capsys.readouterr().err
+
+
+def test_a_time_limit_holds_for_a_method_of_two_stages(tmp_path):
+    made = recipe("gmmn-ae", "digits", (8, 8), hidden=(8,), steps=50, batch_size=20)
+    with pytest.raises(TimeoutError, match="at step 1"):
+        runs.train(made, data.digits(), tmp_path / "run", time_limit=1e-9)
+    assert not (tmp_path / "run/checkpoint/gmmn-ae").exists()
+    stopped = runs.train(made, data.digits(), tmp_path / "run", resume=True)
+    whole = runs.train(made, data.digits(), tmp_path / "whole")
+    assert stopped["test"] == whole["test"]
+
+
 def test_a_folder_that_is_no_run_is_left_alone(tmp_path, capsys):
     (tmp_path / "thesis.txt").write_text("years of work")
     for more in ([], ["--resume"]):

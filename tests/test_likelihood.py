@@ -84,6 +84,25 @@ def test_the_mean_by_difference_is_that_of_all_rows(linear, monkeypatch):
     assert abs(nats - law.log_prob(moved).mean().item()) < 4 * error + 0.1
 
 
+def test_what_many_draws_add_is_taken_from_rows_of_all_the_data(linear, monkeypatch):
+    """Not from the first: data sets come in an order."""
+    q, p, prior, x, _ = linear
+    monkeypatch.setattr(likelihood, "SOME", 20)
+    asked = []
+
+    def count(q, p, prior, rows, draws=5000):
+        asked.append((rows, draws))
+        return torch.zeros(len(rows))
+
+    monkeypatch.setattr(likelihood, "importance_log_likelihood", count)
+    metrics.mean_log_likelihood(q, p, prior, x)
+    (rows, few), (some, many) = asked
+    assert torch.equal(rows, x) and (few, many) == (250, 5000) and len(some) == 20
+    places = (some[:, None] == x[None]).all(2).float().argmax(1)
+    assert len(places.unique()) == 20 and places.max() > 20
+    assert torch.equal(x[places], some)
+
+
 def test_evaluation_tells_the_likelihood_of_drawn_pixels(monkeypatch):
     monkeypatch.setattr(evaluation, "SAMPLES", 100)
     made = recipe(

@@ -109,6 +109,15 @@ def test_noise_of_the_swiss_roll_is_a_standard_deviation():
     close(noisy - clean, torch.zeros(2), torch.full((2,), 0.3))
 
 
+@pytest.mark.parametrize("prior", [Normal(2), Uniform(2), OneHot(2), GaussianRing(5)])
+def test_the_density_is_of_the_last_axis(prior):
+    """Of K draws for each of N examples, (K, N, dim), as bounds take them."""
+    z = prior.sample(12).view(3, 4, 2)
+    z[1, 2] *= 3  # outside the square
+    want = prior.log_prob(z.view(12, 2)).view(3, 4)
+    torch.testing.assert_close(prior.log_prob(z), want)
+
+
 def test_errors_say_what_to_do():
     with pytest.raises(TypeError, match="no density"):
         SwissRoll().log_prob(torch.zeros(1, 2))

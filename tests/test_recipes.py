@@ -290,6 +290,42 @@ def reproduce(tmp_path, *argv):
     return cli.main([str(a) for a in argv])
 
 
+def trained(monkeypatch, *argv):
+    """The recipe that `adv-ae train` would train, whatever data are there."""
+    found = []
+
+    class Named:
+        def __init__(self, name, **_):
+            self.name, self.shape = name, recipes.SHAPES[name]
+
+    monkeypatch.setattr(data, "load", Named)
+    monkeypatch.setattr(Recipe, "dataset", lambda self: Named(self.data))
+
+    def train(made, *_, **__):
+        found.append(made)
+        return {"steps": 1}
+
+    monkeypatch.setattr(runs, "train", train)
+    assert cli.main(["train", *argv, "--quiet", "--device", "cpu"]) == 0
+    return found[0]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_train_and_reproduce_are_of_one_recipe(name, size, monkeypatch):
+    """Rates that stay and rates that fall, settings of the seed, draws of toy data."""
+    made = trained(monkeypatch, name, "--size", size, "--seed", "3")
+    assert made == EXPERIMENTS[name].recipe(size, 3)
+
+
+def test_another_rate_of_one_player_leaves_the_others_the_rows(monkeypatch):
+    row = "aae/semi-supervised-100"
+    made = trained(monkeypatch, row, "--size", "paper", "--lr", "D=0.05")
+    assert made.lr == EXPERIMENTS[row].recipe("paper", 0).lr | {"D": 0.05}
+    assert trained(monkeypatch, "ali/grid", "--lr", "0.05").lr["D"] == 0.05
+    assert trained(monkeypatch, "aae", "--out", "x", "--constant").constant
+
+
 def test_reproduce_writes_what_it_measured_and_skips_what_is_there(
     tmp_path, monkeypatch, capsys
 ):

@@ -262,3 +262,25 @@ def test_decoders_of_tables_begin_at_the_mean_picture(tmp_path):
     weights = [w.clone() for w in plain.parameters()]
     runs._begin_at_mean(plain, data.digits())
     assert all(map(torch.equal, weights, plain.parameters()))
+
+
+def test_clusters_of_more_than_ten_classes_are_judged(monkeypatch):
+    """The 25 of the grid."""
+    monkeypatch.setattr(evaluation, "SAMPLES", 100)
+    dataset = data.load("gaussian-grid", n=1000)
+    game = recipe("aae-clustering", dataset.name, (2,), hidden=(8,), heads=25).game()
+    found = evaluation.evaluate(game.eval(), dataset)
+    assert 0 <= found["one_to_one_error"] <= 1
+
+
+def test_a_mode_is_kept_under_the_label_that_it_has(monkeypatch):
+    """A decoder that heeds y alone, and is right."""
+    monkeypatch.setattr(evaluation, "SAMPLES", 100)
+    dataset = data.load("gaussian-ring", n=1000)
+    x, y = dataset.train.x, dataset.train.y
+    centers = torch.stack([x[y == k].mean(0) for k in range(8)])
+    game = recipe("aae-supervised", dataset.name, (2,), hidden=(8,), heads=8).game()
+    monkeypatch.setattr(
+        type(game), "reconstruct", lambda self, x, y: centers[y], raising=True
+    )
+    assert evaluation.evaluate(game.eval(), dataset)["mode_kept"] > 0.99

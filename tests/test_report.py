@@ -25,8 +25,8 @@ spec.loader.exec_module(report)
 
 # Names with a digit in them: a data set, the page itself, pages it points to, a key
 # of the bibliography; and how tables and figures are set.
-NAMES = ("CIFAR-10", "12_reproduced", "05_labels", "06_style", "dumoulin2017")
-NAMES += (":header-rows: 1", ":width: 100%")
+NAMES = ("CIFAR-10", "12_reproduced", "05_labels", "06_style", "09_bigan")
+NAMES += ("dumoulin2017", ":header-rows: 1", ":width: 100%")
 SHORT = ("aae/semi-supervised-100", "short")
 
 
@@ -275,6 +275,18 @@ def test_a_row_at_several_lengths_is_told_from_the_shortest_on():
         words(now[Path(f"{report.STATIC}_length.svg")])
     )
     assert Path(f"{report.STATIC}_length.svg") not in report.files(whole, template())
+
+
+def test_a_row_without_a_number_of_the_papers_can_be_stretched():
+    """Its share is told in per cent; there is no diamond."""
+    longer = runs("aae/label-informed-mixture", "short", [0.05], length=4.0)
+    r = report.Report((*stored(), *longer))
+    (ours,) = r.stretched[-1:] if r.stretched[1:] else r.stretched
+    drawn = report.plot_lengths(r)
+    ax = next(a for a in drawn.axes if a.get_title() == ours[0].row.name)
+    assert [y for line in ax.lines for y in line.get_ydata()][-1] == pytest.approx(5)
+    assert ax.get_ylabel() == "component error, %" and not ax.containers
+    mpl.pyplot.close(drawn)
 
 
 @pytest.mark.parametrize("size", report.COMPARABLE)

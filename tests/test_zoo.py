@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib.util
-import json
 from pathlib import Path
 
 import pytest
@@ -100,7 +99,7 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluation, "SAMPLES", 200)
     made, folder = model.recipe(), tmp_path / "run"
     runs.train(made, made.dataset(), folder)
-    card = packing.pack("aae/tiny", folder, "abc", tmp_path / "zoo")
+    card = packing.pack("aae/tiny", folder, tmp_path / "zoo")
     return folder, card
 
 
@@ -116,7 +115,9 @@ def test_packing_rounds_what_was_learned_and_nothing_else(elsewhere):
     report = runs.load_report(folder)
     assert card.full_precision == report["test"]["squared_error"]
     assert card.test != report["test"]
-    assert (card.license, card.commit, card.dtype) == ("CC BY 4.0", "abc", "float16")
+    assert (card.license, card.dtype) == ("CC BY 4.0", "float16")
+    for key in ("commit", "adv_ae", "torch", "device", "steps", "seconds"):
+        assert getattr(card, key) == report[key]
     dataset = data.digits()
     assert evaluation.evaluate(game, dataset, "valid") == card.valid
     z, y = zoo.codes("aae/tiny")
@@ -129,10 +130,20 @@ def test_weights_that_half_precision_would_hurt_stay_as_they_are(
 ):
     folder, _ = elsewhere
     monkeypatch.setattr(packing, "COST", 1e-30)
-    assert packing.pack("aae/tiny", folder, "abc", zoo.HERE).dtype == "float32"
+    assert packing.pack("aae/tiny", folder, zoo.HERE).dtype == "float32"
     full = runs.load(folder)[1].state_dict()
     for name, w in zoo.load("aae/tiny").state_dict().items():
         assert torch.equal(w, full[name])
+
+
+def test_codes_that_cannot_be_read_say_so(elsewhere):
+    codes = zoo.path("aae/tiny") / zoo.CODES
+    codes.write_bytes(b"no safetensors")
+    with pytest.raises(zoo.ZooError, match="its codes cannot be read"):
+        zoo.codes("aae/tiny")
+    codes.unlink()
+    with pytest.raises(zoo.ZooError, match="its codes cannot be read"):
+        zoo.codes("aae/tiny")
 
 
 def test_another_recipes_run_is_refused(elsewhere, monkeypatch):
@@ -140,7 +151,7 @@ def test_another_recipes_run_is_refused(elsewhere, monkeypatch):
     other = dataclasses.replace(zoo.MODELS["aae/tiny"], options={"steps": 21})
     monkeypatch.setattr(zoo, "MODELS", {"aae/tiny": other})
     with pytest.raises(zoo.ZooError, match="not a run of the recipe of aae/tiny"):
-        packing.pack("aae/tiny", folder, "abc", zoo.HERE)
+        packing.pack("aae/tiny", folder, zoo.HERE)
 
 
 def test_weights_that_are_not_the_cards_are_refused(elsewhere):
@@ -202,14 +213,14 @@ def test_the_script_trains_what_is_missing(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(script, "TABLE", tmp_path / "zoo.csv")
     monkeypatch.setattr(script, "pack", lambda *a: packing.pack(*a, zoo.HERE))
-    monkeypatch.setattr(script, "commit_now", lambda: "def")
     assert script.main([]) == 0 and capsys.readouterr().out == ""
     weights = (zoo.path("aae/tiny") / zoo.WEIGHTS).read_bytes()
     assert script.main(["aae/tiny"]) == 0
     assert "float16" in capsys.readouterr().out
     assert "aae/tiny" in (tmp_path / "zoo.csv").read_text()
     assert (zoo.path("aae/tiny") / zoo.WEIGHTS).read_bytes() == weights
-    assert json.loads((zoo.path("aae/tiny") / zoo.CARD).read_text())["commit"] == "def"
+    with pytest.raises(RecipeError, match="did you mean 'aae/tiny'"):
+        script.main(["aae/tinny"])
     assert recipe("aae", "digits", (8, 8), hidden=(8,), steps=20, batch_size=20) == (
         zoo.recipe("aae/tiny")
     )

@@ -41,16 +41,17 @@ def labelled_rows(y: Tensor, n: int, seed: int = 0) -> Tensor:
     return shuffled[rank.argsort(stable=True)[:n]].to(y.device)
 
 
-def hide_labels(y: Tensor, n: int, seed: int = 0) -> Tensor:
+def hide_labels(y: Tensor, n: int, seed: int = 0, classes: int | None = None) -> Tensor:
     """Labels with all but n replaced by K, which says "unlabelled".
 
     Args:
         y, n, seed: as in `labelled_rows`.
+        classes: K; None: as many as y names.
 
     Returns:
         (N,): 0 .. K - 1 where the label is kept, K elsewhere.
     """
-    hidden = torch.full_like(y, int(y.max()) + 1)
+    hidden = torch.full_like(y, int(y.max()) + 1 if classes is None else classes)
     kept = labelled_rows(y, n, seed)
     hidden[kept] = y[kept]
     return hidden

@@ -146,7 +146,8 @@ def svm_error(
     References:
         Dumoulin et al. (2017), sec. 4.3: 100 sets of 1000.
 
-    Departs: ten sets, thirteen C's of a narrower range than theirs (50 of e^-20 to
+    Departs: labels drawn at random, where the authors' script balances the classes; ten
+    sets, thirteen C's of a narrower range than theirs (50 of e^-20 to
     e^20), and features divided by their standard deviation, for speed: what has one
     scale converges.
     """

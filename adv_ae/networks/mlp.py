@@ -45,11 +45,12 @@ class MLP(nn.Module):
 
 
 class PixelMLP(MLP):
-    """An `MLP` whose output, logits of pixels, may begin at the mean picture."""
+    """An `MLP` whose output, logits of pixels or their sigmoid, may begin at the mean
+    picture."""
 
     @torch.no_grad()
     def set_output_bias(self, mean_image: Tensor) -> None:
-        """Set the output's bias to log(m / (1 - m)), m the mean picture clipped to
+        """Set the bias of the logits to log(m / (1 - m)), m the mean picture clipped to
         [0.001, 0.999].
 
         Args:
@@ -61,7 +62,7 @@ class PixelMLP(MLP):
         References:
             Burda et al. (2016), authors' code.
         """
-        bias = self.get_parameter(f"layers.{len(self.layers) - 1}.bias")
+        bias = [m for m in self.layers if isinstance(m, nn.Linear)][-1].bias
         if mean_image.shape != bias.shape:
             raise ValueError(
                 f"mean_image is of shape {tuple(mean_image.shape)}; this network makes "

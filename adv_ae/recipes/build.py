@@ -14,7 +14,7 @@ from adv_ae.data import Dataset, Split, load
 from adv_ae.game import Game
 from adv_ae.networks import Table
 from adv_ae.recipes.families import FAMILIES, TABLE_FAMILIES
-from adv_ae.recipes.methods import LABELS, METHODS, RecipeError, known
+from adv_ae.recipes.methods import HIDDEN, LABELS, METHODS, RecipeError, known
 from adv_ae.recipes.networks import LIKELIHOODS, PLANE, POSTERIORS, PRIORS, Setup
 from adv_ae.training import adam, fading, falling, sgd, staircase
 
@@ -94,8 +94,13 @@ class Recipe:
         return METHODS[self.method].build(self.setup)
 
     def streams(self, train: Split) -> list[Stream]:
-        """What is played on; which labels are kept depends on the seed."""
-        return LABELS[METHODS[self.method].labels](train, self.labels, self.seed)
+        """What is played on; which labels are kept depends on the seed.
+
+        Raises:
+            RecipeError: the method needs labels, or more heads, for this data.
+        """
+        streams = LABELS[METHODS[self.method].labels]
+        return streams(train, self.setup.heads, self.labels, self.seed)
 
     def batch_sizes(self, streams: list[Stream]) -> list[int]:
         """Of the streams: of few labelled examples all."""
@@ -223,9 +228,17 @@ def recipe(
         raise RecipeError(f"the prior {prior!r} lies in the plane: latent must be 2.")
     hidden = hidden or ((1000, 1000) if large else (128, 128))
     more: dict[str, Any] = {"heads": m.heads, "networks": networks} | setup
-    known(more.get("likelihood", LIKELIHOODS[0]), LIKELIHOODS, "likelihood")
+    likelihood = more.get("likelihood", LIKELIHOODS[0])
+    more["likelihood"] = known(likelihood, LIKELIHOODS, "likelihood")
     made = Setup(tuple(shape), latent, tuple(hidden), posterior, prior, **more)
+    for need in (HIDDEN, *m.needs):
+        if not need.met(made):
+            raise RecipeError(f"{method}: {need.say}.")
+    if examples is not None and made.shape != (2,):
+        raise RecipeError("examples are of toy sets; other sets have those they have.")
     all_adam, no_momentum = (dict.fromkeys(m.rates, v) for v in ("adam", 0.0))
+    moves = _by_player(all_adam, optimizer, "an optimizer")
+    moves = {k: known(v, OPTIMIZERS, "optimizer") for k, v in moves.items()}
     return Recipe(
         method=method,
         data=data,
@@ -233,7 +246,7 @@ def recipe(
         steps=steps,
         batch_size=batch_size or m.batch_size,
         lr=_by_player(m.rates, lr, "a learning rate"),
-        optimizer=_by_player(all_adam, optimizer, "an optimizer"),
+        optimizer=moves,
         momentum=_by_player(no_momentum, momentum, "a momentum"),
         betas=betas or m.betas,
         constant=constant,

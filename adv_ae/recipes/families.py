@@ -43,20 +43,38 @@ class Family(Protocol):
 class Perceptrons:
     """Perceptrons with the setup's hidden widths; AAE's appendix has two of 1000."""
 
+    activation: type[nn.Module] = nn.ReLU
+    pixels: type[MLP] = MLP
+
     def __init__(self, setup: Any):
         self.s, self.noise = setup, 2 * setup.latent
+        self.options = {
+            "activation": self.activation,
+            "batch_norm": setup.batch_norm,
+            "dropout": setup.hidden_dropout,
+        }
 
     def encoder(self, outputs: int, more: int, last: nn.Module | None) -> nn.Module:
         s = self.s
-        widths = s.width + more, *s.hidden, outputs
-        kinds = {"batch_norm": s.batch_norm, "dropout": s.hidden_dropout}
-        return MLP(*widths, **kinds, last=last)
+        return MLP(s.width + more, *s.hidden, outputs, **self.options, last=last)
 
     def decoder(self, more: int, last: nn.Module | None) -> nn.Module:
         s = self.s
         widths = more + s.latent, *reversed(s.hidden), s.width
-        kinds = {"batch_norm": s.batch_norm, "dropout": s.hidden_dropout}
-        return MLP(*widths, **kinds, last=last)
+        return self.pixels(*widths, **self.options, last=last)
+
+    def trunk(self) -> nn.Module:
+        """x -> the last hidden layer, whole as those before it."""
+        s, h = self.s, self.s.hidden[-1]
+        net = MLP(s.width, *s.hidden, **self.options)
+        net.layers.extend([nn.BatchNorm1d(h)] if s.batch_norm else [])
+        net.layers.append(self.activation())
+        net.layers.extend([nn.Dropout(s.hidden_dropout)] if s.hidden_dropout else [])
+        return net
+
+    def between(self, latent: int, outputs: int) -> nn.Module:
+        """z -> (N, outputs), the parameters of a code below z."""
+        return MLP(latent, *self.s.hidden, outputs, **self.options)
 
     def x_discriminator(self) -> nn.Module:
         return Discriminator(self.s.width, *self.s.hidden)
@@ -70,15 +88,7 @@ class TanhPerceptrons(Perceptrons):
     """Perceptrons of hidden tanh units, whose decoder begins at the mean picture: the
     networks of the IWAE paper."""
 
-    def encoder(self, outputs: int, more: int, last: nn.Module | None) -> nn.Module:
-        s = self.s
-        widths = s.width + more, *s.hidden, outputs
-        return MLP(*widths, activation=nn.Tanh, last=last)
-
-    def decoder(self, more: int, last: nn.Module | None) -> nn.Module:
-        s = self.s
-        widths = more + s.latent, *reversed(s.hidden), s.width
-        return PixelMLP(*widths, activation=nn.Tanh, last=last)
+    activation, pixels = nn.Tanh, PixelMLP
 
 
 class BiGANNetworks:
@@ -149,13 +159,20 @@ class TableNetworks:
 #: :meta hide-value:
 TABLE_FAMILIES: Mapping[str, Table] = {f"ali-{name}": t for name, t in TABLES.items()}
 
+#: The families of perceptrons.
+#:
+#: :meta hide-value:
+PERCEPTRONS: Mapping[str, type[Perceptrons]] = {
+    "mlp": Perceptrons,
+    "tanh": TanhPerceptrons,
+}
+
 #: The makers of networks by name (`mlp`, `tanh`, `bigan`, and the tables of the ALI
 #: paper).
 #:
 #: :meta hide-value:
 FAMILIES: Mapping[str, Callable[[Any], Family]] = {
-    "mlp": Perceptrons,
-    "tanh": TanhPerceptrons,
+    **PERCEPTRONS,
     "bigan": BiGANNetworks,
     **{name: partial(TableNetworks, t) for name, t in TABLE_FAMILIES.items()},
 }

@@ -1,7 +1,7 @@
 """Each method by name, with networks and learning rates that work, as data."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,7 +15,7 @@ from adv_ae.divergences import rbf
 from adv_ae.game import Game
 from adv_ae.networks import MLP, init_normal_
 from adv_ae.priors import OneHot
-from adv_ae.recipes.families import FAMILIES, TABLE_FAMILIES
+from adv_ae.recipes.families import FAMILIES, PERCEPTRONS, TABLE_FAMILIES, Perceptrons
 from adv_ae.recipes.networks import PRIORS, Setup
 
 
@@ -37,42 +37,94 @@ def known(name: str, names: Mapping[str, object] | tuple[str, ...], what: str) -
     raise RecipeError(f"unknown {what} {name!r};{hint} Known: {', '.join(names)}.")
 
 
-def _pictures(split: Split, labels: int | None, seed: int) -> list[Stream]:
+def _pictures(split: Split, K: int, labels: int | None, seed: int) -> list[Stream]:
     """x alone."""
     return [split.x]
 
 
-def _labels(split: Split) -> torch.Tensor:
+def _labels(split: Split, K: int) -> torch.Tensor:
     if split.y is None:
         raise RecipeError("this method needs labels, and the data set has none.")
+    classes = int(split.y.max()) + 1
+    if classes > K:
+        raise RecipeError(
+            f"the data set has {classes} classes, and y only {K} heads: take "
+            f"heads={classes}, or data of at most {K} classes."
+        )
     return split.y
 
 
-def _labelled(split: Split, labels: int | None, seed: int) -> list[Stream]:
+def _labelled(split: Split, K: int, labels: int | None, seed: int) -> list[Stream]:
     """Pairs (x, y), all with their labels."""
-    return [(split.x, _labels(split))]
+    return [(split.x, _labels(split, K))]
 
 
-def _switched(split: Split, labels: int | None, seed: int) -> list[Stream]:
+def _switched(split: Split, K: int, labels: int | None, seed: int) -> list[Stream]:
     """Pairs (x, y); y = K where the label is not known."""
-    y = _labels(split)
-    return [(split.x, y if labels is None else hide_labels(y, labels, seed))]
+    y = _labels(split, K)
+    return [(split.x, y if labels is None else hide_labels(y, labels, seed, K))]
 
 
-def _beside(split: Split, labels: int | None, seed: int) -> list[Stream]:
+def _beside(split: Split, K: int, labels: int | None, seed: int) -> list[Stream]:
     """x, and beside it pairs (x, y) of the examples whose label is known."""
-    y = _labels(split)
+    y = _labels(split, K)
     rows = labelled_rows(y, len(y) if labels is None else labels, seed)
     return [split.x, (split.x[rows], y[rows])]
 
 
-# Streams of a split, of which so many labels are known (None: all), chosen by a seed.
-LABELS: Mapping[str, Callable[[Split, int | None, int], list[Stream]]] = {
+# Streams of a split of at most K classes, of which so many labels are known (None:
+# all), chosen by a seed.
+LABELS: Mapping[str, Callable[[Split, int, int | None, int], list[Stream]]] = {
     "none": _pictures,
     "all": _labelled,
     "switch": _switched,
     "beside": _beside,
 }
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a setup has to be.
+
+    Attributes:
+        met: is it so?
+        say: what is wrong where it is not, and what to do.
+    """
+
+    met: Callable[[Setup], bool]
+    say: str
+
+
+HIDDEN = Need(  # of every method
+    lambda s: s.networks in PERCEPTRONS or not (s.batch_norm or s.hidden_dropout),
+    "batch_norm and hidden_dropout are of perceptrons, and the networks that were "
+    "chosen have their own: leave both out, or take the networks 'mlp'",
+)
+AXES = Need(
+    lambda s: s.latent >= s.heads,
+    "the heads 10 I want a dimension each: take latent >= heads, and a prior that is "
+    "not of the plane",
+)
+COMPONENTS = Need(
+    lambda s: s.heads == s.p_z().k,
+    "a head is a component of the prior: leave heads at 10, and take data of at most "
+    "as many classes",
+)
+CUBE = Need(
+    lambda s: s.posterior != "signs" or s.prior == "uniform",
+    "the posterior 'signs' regresses codes in [-1, 1]^d: take the prior 'uniform', or "
+    "the posterior 'deterministic' with a code_noise",
+)
+DENSITY = Need(
+    lambda s: s.posterior != "deterministic" or s.code_noise > 0,
+    "the posterior 'deterministic' has no density to regress z by: take a code_noise "
+    "(1 is half the squared error), or the posterior 'signs'",
+)
+PIXELS = Need(
+    lambda s: s.shape != (2,),
+    "pixels are drawn, b ~ Bernoulli(x), and points of the plane are none: take "
+    "pictures, or the method 'iwae'",
+)
 
 
 @dataclass(frozen=True)
@@ -95,6 +147,7 @@ class Method:
         labels: how the game is given labels, one of `LABELS`.
         heads: of y by default.
         networks: families that fit, the default first.
+        needs: of the setup, beside that.
     """
 
     summary: str
@@ -112,6 +165,7 @@ class Method:
     labels: str = "none"
     heads: int = 10
     networks: tuple[str, ...] = ("mlp",)
+    needs: tuple[Need, ...] = ()
 
     @property
     def rates(self) -> dict[str, float]:
@@ -185,11 +239,9 @@ def _joint_given(s: Setup) -> tuple:
 def _joint_layers(s: Setup) -> tuple:
     """Two codes: z_1 of twice the dimension of z_2."""
     low = 2 * s.latent
-    q_1 = MLP(s.width, *s.hidden, 2 * low)
-    q_2 = MLP(s.width + low, *s.hidden, 2 * s.latent)
-    p_2 = MLP(s.latent, *s.hidden, 2 * low)
-    q = [conditionals.Gaussian(q_1), conditionals.Gaussian(q_2)]
-    p = [s.generator(more=low), conditionals.Gaussian(p_2)]
+    q = [replace(s, latent=low).encoder(), s.encoder(more=low)]
+    p_2 = conditionals.Gaussian(Perceptrons(s).between(s.latent, 2 * low))
+    p = [s.generator(more=low), p_2]
     return q, p, s.p_z(), s.pair_discriminator(more=low)
 
 
@@ -237,9 +289,10 @@ _BIGAN: Mapping[str, Any] = {
 }
 _REGRESSOR: Mapping[str, Any] = {
     **_PAIRS,
-    "posteriors": ("signs", "deterministic"),  # the second wants code_noise
+    "posteriors": ("signs", "deterministic"),
     "priors": ("uniform", "normal"),
     "networks": ("mlp", "bigan"),
+    "needs": (CUBE, DENSITY),
 }
 
 METHODS: Mapping[str, Method] = {
@@ -278,6 +331,7 @@ METHODS: Mapping[str, Method] = {
         networks=("mlp", "tanh"),
         latent=10,
         latent_large=50,
+        needs=(PIXELS,),
     ),
     "gan": Method(
         "generative adversarial network: D(x), both at once",
@@ -333,6 +387,7 @@ METHODS: Mapping[str, Method] = {
         priors=("mixture", "swiss-roll"),
         betas=(0.5, 0.999),
         labels="switch",
+        needs=(COMPONENTS,),
     ),
     "aae-supervised": Method(
         "AAE whose decoder is told the label: z is left with the style",
@@ -390,6 +445,7 @@ METHODS: Mapping[str, Method] = {
         latent=10,
         latent_large=10,
         labels="beside",
+        needs=(AXES,),
     ),
     "ali": Method(
         "adversarially learned inference: D(x, z), a stochastic encoder",

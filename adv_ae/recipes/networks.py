@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from adv_ae import conditionals, priors
 from adv_ae.networks import MLP, Corrupted, Discriminator, GaussianNoise
-from adv_ae.recipes.families import FAMILIES, Family
+from adv_ae.recipes.families import FAMILIES, Family, Perceptrons
 
 POSTERIORS = ("deterministic", "gaussian", "universal", "signs")
 PRIORS: Mapping[str, Callable[[int, float], priors.Prior]] = {
@@ -95,8 +95,7 @@ class Setup:
 
     def two_heads(self) -> nn.Module:
         """q(y, z|x): softmax y and z on one trunk."""
-        trunk = MLP(self.width, *self.hidden, last=nn.ReLU())
-        h = self.hidden[-1]
+        trunk, h = Perceptrons(self).trunk(), self.hidden[-1]
         y = conditionals.Categorical(MLP(h, self.heads))
 
         def net(outputs: int, noise: int = 0, last: nn.Module | None = None):

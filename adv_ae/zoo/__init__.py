@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -132,7 +133,10 @@ def codes(name: str) -> tuple[Tensor, Tensor]:
         RecipeError, ZooError: as in `load`.
     """
     _check(name)
-    found = load_file(path(name) / CODES)
+    try:
+        found = load_file(path(name) / CODES)
+    except (OSError, SafetensorError) as error:
+        raise ZooError(f"{name}: its codes cannot be read: {error}. {_AGAIN}") from None
     return found["z"].float(), found["y"].long()
 
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from adv_ae import __version__, evaluation, runs, zoo
+from adv_ae import evaluation, runs, zoo
 from adv_ae.data import Dataset, as_float
 from adv_ae.game import Game
 
@@ -24,13 +24,12 @@ SOURCES = {  # of the data: license, and where they come from
 }
 
 
-def pack(name: str, folder: str | Path, commit: str, out: Path = zoo.HERE) -> zoo.Card:
+def pack(name: str, folder: str | Path, out: Path = zoo.HERE) -> zoo.Card:
     """Make a finished run a model of the zoo.
 
     Args:
         name: one of `zoo.MODELS`.
         folder: run folder of its recipe.
-        commit: at which the run was made.
         out: where models are.
 
     Returns:
@@ -71,15 +70,19 @@ def pack(name: str, folder: str | Path, commit: str, out: Path = zoo.HERE) -> zo
         seconds=report["seconds"],
         device=report["device"],
         torch=report["torch"],
-        adv_ae=__version__,
-        commit=commit,
+        adv_ae=report["adv_ae"],
+        commit=report["commit"],
         recipe=recipe.to_dict(),
         **figures,
     )
     text = json.dumps(dataclasses.asdict(card), indent=1)
     runs.write(draft / zoo.CARD, text + "\n")
-    shutil.rmtree(target, ignore_errors=True)
+    old = target.with_name(target.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        os.replace(target, old)
     os.replace(draft, target)
+    shutil.rmtree(old, ignore_errors=True)
     return zoo.Card(**json.loads(text))
 
 
