@@ -432,7 +432,8 @@ def measures_table() -> Table:
     """What each figure is."""
     lines: Table = [("measure", "what it is, and how it is measured", "unit", "better")]
     for name, m in measures.MEASURES.items():
-        lines.append((f"`{name}`", m.protocol, m.unit or NONE, m.better or NONE))
+        unit = m.unit.replace("%", r"\%") or NONE  # alone it begins a comment of MyST
+        lines.append((f"`{name}`", m.protocol, unit, m.better or NONE))
     return lines
 
 
