@@ -85,17 +85,18 @@ def test_the_mean_by_difference_is_that_of_all_rows(linear, monkeypatch):
 
 
 def test_what_many_draws_add_is_taken_from_rows_of_all_the_data(linear, monkeypatch):
-    """Not from the first: data sets come in an order."""
+    """Not from the first: data sets come in an order. And it is added."""
     q, p, prior, x, _ = linear
     monkeypatch.setattr(likelihood, "SOME", 20)
     asked = []
 
     def count(q, p, prior, rows, draws=5000):
         asked.append((rows, draws))
-        return torch.zeros(len(rows))
+        return rows[:, 0] + (3.0 if draws > 250 else 0.0)
 
     monkeypatch.setattr(likelihood, "importance_log_likelihood", count)
-    metrics.mean_log_likelihood(q, p, prior, x)
+    nats, error = metrics.mean_log_likelihood(q, p, prior, x)
+    assert nats == pytest.approx(x[:, 0].mean().item() + 3, abs=1e-6) and error < 1e-6
     (rows, few), (some, many) = asked
     assert torch.equal(rows, x) and (few, many) == (250, 5000) and len(some) == 20
     places = (some[:, None] == x[None]).all(2).float().argmax(1)
